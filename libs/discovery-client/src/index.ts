@@ -1,0 +1,1 @@
+export { discoveryClient } from './discovery-client.ts';

@@ -1,0 +1,1 @@
+export { discoveryServer } from './discovery-server.ts';

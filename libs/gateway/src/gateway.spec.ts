@@ -1,0 +1,6 @@
+import { expect, test } from '@jest/globals';
+import { gateway } from './gateway.ts';
+
+test('gateway answers', () => {
+  expect(gateway()).toBe('gateway');
+});

@@ -1,0 +1,1 @@
+export { orchestrator } from './orchestrator.ts';

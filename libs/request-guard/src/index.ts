@@ -1,0 +1,1 @@
+export { requestGuard } from './request-guard.ts';

@@ -1,0 +1,1 @@
+export { serviceClient } from './service-client.ts';

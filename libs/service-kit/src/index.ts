@@ -1,0 +1,1 @@
+export { serviceKit } from './service-kit.ts';
