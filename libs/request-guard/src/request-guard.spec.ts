@@ -167,8 +167,6 @@ function isListed(text: string): boolean {
   if (digits !== '' && (Number(port) > 65_535 || Number(port) < 1 || digits.length > 5)) return false;
   const end = digits === '' ? '' : `:${digits}`;
   const lower = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-    .map((letter) => (letter.charCodeAt(0) < 128 ? letter.toLowerCase() : letter))
-    .join('');
   const names = ['localhost', '127.0.0.1', '[::1]', ...(port === '3000' ? ['mesh.example'] : [])];
   return names.some((name) => lower === `${name}${end}` || lower === `${name}.${end}`);
 }
