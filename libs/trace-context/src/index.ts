@@ -1,1 +1,2 @@
-export { traceContext } from './trace-context.ts';
+export { childTrace, readTrace, startTrace, traceHeaders } from './trace-context.ts';
+export type { TraceContext, TraceRequestHeaders } from './trace-context.ts';

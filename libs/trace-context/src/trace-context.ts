@@ -1,4 +1,92 @@
-/** W3C trace context and the request's identity, from header to header. */
-export function traceContext(): string {
-  return 'trace-context';
+import { isZero, newSpanId, newTraceId } from './id.ts';
+import { formatTraceParent, parseTraceParent } from './traceparent.ts';
+import { boundTraceState } from './tracestate.ts';
+
+/** Where one piece of work stands in a distributed trace. */
+export interface TraceContext {
+  /** The whole trace: 32 lower-case hex digits, never all zero. */
+  readonly traceId: string;
+  /** This piece of work: 16 lower-case hex digits, never all zero. */
+  readonly spanId: string;
+  /** The piece of work that asked for this one; absent at the start of a trace. */
+  readonly parentSpanId?: string;
+  /** The request of the outermost caller, the same on every hop: 1 to 128 visible ASCII characters. */
+  readonly requestId: string;
+  /** Whether the caller may have recorded the trace; true in a trace of our own. */
+  readonly sampled: boolean;
+  /** What tracing systems pass along to themselves (`tracestate`), at most 512 characters. */
+  readonly traceState?: string;
+}
+
+/** Incoming headers with lower-case names, as Node gives them. */
+export type TraceRequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/**
+ * The trace of an incoming request, with a new span of its own. Continues `traceparent` (W3C Trace Context), else
+ * `X-Trace-ID` and `X-Span-ID` when they are hex ids of W3C's lengths, else starts anew. `X-Request-ID` is kept when
+ * it is safe to log and to pass on. A malformed header is never an error, it is as if it were absent.
+ */
+export function readTrace(headers: TraceRequestHeaders): TraceContext {
+  const requestId = safeRequestId(single(headers['x-request-id'])) ?? newTraceId();
+  const caller = readW3c(headers) ?? readPlain(headers) ?? { traceId: newTraceId(), sampled: true };
+  return { ...caller, spanId: newSpanId(), requestId };
+}
+
+/** The root of a new, sampled trace. */
+export function startTrace(): TraceContext {
+  return { traceId: newTraceId(), spanId: newSpanId(), requestId: newTraceId(), sampled: true };
+}
+
+/** A new piece of work asked for by `parent`: same trace and request, own span. */
+export function childTrace(parent: TraceContext): TraceContext {
+  return { ...parent, spanId: newSpanId(), parentSpanId: parent.spanId };
+}
+
+/** Outgoing headers that tell the callee about `trace`: `readTrace` there gives a child of it. */
+export function traceHeaders(trace: TraceContext): Record<string, string> {
+  const headers: Record<string, string> = {
+    traceparent: formatTraceParent(trace),
+    'x-request-id': trace.requestId,
+    'x-trace-id': trace.traceId,
+    'x-span-id': trace.spanId,
+  };
+  if (trace.parentSpanId !== undefined) headers['x-parent-span-id'] = trace.parentSpanId;
+  if (trace.traceState !== undefined) headers.tracestate = trace.traceState;
+  return headers;
+}
+
+type Caller = Pick<TraceContext, 'traceId' | 'parentSpanId' | 'sampled' | 'traceState'>;
+
+function readW3c(headers: TraceRequestHeaders): Caller | undefined {
+  const parent = parseTraceParent(single(headers['traceparent']) ?? '');
+  if (parent === undefined) return undefined;
+  const traceState = boundTraceState(joined(headers['tracestate']));
+  const caller: Caller = { traceId: parent.traceId, parentSpanId: parent.spanId, sampled: parent.sampled };
+  return traceState === undefined ? caller : { ...caller, traceState };
+}
+
+function readPlain(headers: TraceRequestHeaders): Caller | undefined {
+  const traceId = hex(single(headers['x-trace-id']), 32);
+  if (traceId === undefined) return undefined;
+  const parentSpanId = hex(single(headers['x-span-id']), 16);
+  return parentSpanId === undefined ? { traceId, sampled: true } : { traceId, parentSpanId, sampled: true };
+}
+
+function single(value: string | readonly string[] | undefined): string | undefined {
+  if (value === undefined || typeof value === 'string') return value;
+  return value.length === 1 ? value[0] : undefined;
+}
+
+/** W3C lets `tracestate` come in several headers, in order. */
+function joined(value: string | readonly string[] | undefined): string {
+  return typeof value === 'string' ? value : (value ?? []).join(',');
+}
+
+function hex(text: string | undefined, length: number): string | undefined {
+  if (text?.length !== length || !/^[0-9a-f]+$/i.test(text) || isZero(text)) return undefined;
+  return text.toLowerCase();
+}
+
+function safeRequestId(text: string | undefined): string | undefined {
+  return text !== undefined && /^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined;
 }
