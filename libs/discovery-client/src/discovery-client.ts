@@ -1,4 +1,16 @@
-/** Registers a service, keeps its lease alive, and finds living instances of others from a cache that refreshes itself. */
-export function discoveryClient(): string {
-  return 'discovery-client';
+import type { DiscoveryClientOptions, DiscoverySettings } from './discovery-client-options.ts';
+import { readOptions } from './discovery-client-options.ts';
+
+/** Registers services and finds instances of others. */
+export class DiscoveryClient {
+  readonly #settings: DiscoverySettings;
+
+  constructor(options?: DiscoveryClientOptions) {
+    this.#settings = readOptions(options);
+  }
+
+  /** Address of the registry. */
+  get serverUrl(): string {
+    return this.#settings.serverUrl;
+  }
 }
