@@ -10,7 +10,7 @@ const layers = {
   core: { env: 'any', compilerOptions: { types: [] } },
   flow: {
     env: 'any',
-    compilerOptions: { lib: ['es2023', 'esnext.disposable', 'dom', 'dom.asynciterable'], types: [] },
+    compilerOptions: { lib: ['es2024', 'esnext.disposable', 'dom', 'dom.asynciterable'], types: [] },
   },
   adapter: { env: 'node', compilerOptions: { types: ['node'] } },
 } as const;
