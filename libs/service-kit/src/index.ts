@@ -1,1 +1,27 @@
-export { serviceKit } from './service-kit.ts';
+export { createApp, type App, type AppOptions } from './app.ts';
+export {
+  boolean,
+  ConfigError,
+  durationMs,
+  integer,
+  isConfigError,
+  isLoopback,
+  port,
+  readConfig,
+  serviceSettings,
+  url,
+  type ConfigFault,
+  type ServiceConfig,
+} from './config.ts';
+export {
+  Health,
+  type CheckReport,
+  type HealthCheck,
+  type HealthOptions,
+  type HealthProbe,
+  type HealthReport,
+  type HealthStatus,
+} from './health.ts';
+export { identityOf, type Identity } from './identity.ts';
+export type { OpenApiInfo } from './openapi.ts';
+export { guarded } from './security.ts';

@@ -1,0 +1,101 @@
+import { notFound, sendProblem } from '@mesh/problem';
+import type { ProblemReply } from '@mesh/problem';
+import { fastify } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { refuseWrongMethods } from './allowed-methods.ts';
+import { answerClientError } from './client-error.ts';
+import type { ServiceConfig } from './config.ts';
+import { addHealth } from './health-route.ts';
+import type { HealthCheck } from './health.ts';
+import type { Identity } from './identity.ts';
+import { addOpenApi } from './openapi.ts';
+import type { OpenApiInfo } from './openapi.ts';
+import { RequestLog } from './request-log.ts';
+import { addCors, securityHeaders } from './security.ts';
+import { addTracing, identityHeaders, traceOptions } from './tracing.ts';
+
+/** A Fastify instance whose schemas are written in zod. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** What {@link createApp} takes. */
+export interface AppOptions {
+  readonly identity: Identity;
+  /** Level of the log, largest body and CORS are taken from here. */
+  readonly config: Pick<ServiceConfig, 'LOG_LEVEL' | 'BODY_LIMIT' | 'CORS_ORIGIN'>;
+  /** What `GET /health` looks at, by name. Default: nothing, so it is healthy while it runs. */
+  readonly checks?: Readonly<Record<string, HealthCheck>>;
+  /** More fields for the body of `GET /health`; they may not hide its own. */
+  readonly healthDetails?: () => Readonly<Record<string, unknown>>;
+  /** What `/docs` says. Default: the name of the service. `false`: there is no `/docs`. */
+  readonly openapi?: OpenApiInfo | false;
+  /** True when the service serves pages: its policy then lets them load scripts and styles of this origin. Default false. */
+  readonly pages?: boolean;
+  /** Where log lines go. Default: standard output. */
+  readonly logTo?: { write(line: string): void };
+}
+
+/**
+ * A Fastify instance with all that services of the mesh share: zod at the doors, problem JSON, traces, CORS, a strict
+ * content policy, `GET /health` and `/docs`. It does not listen; tests use `inject`, `main.ts` uses `runService`.
+ *
+ * Add routes in plugins (`app.register(routes)`), or after `await app.after()`, so that `/docs` learns of them.
+ */
+export function createApp(options: AppOptions): App {
+  const { identity, config, openapi = { title: identity.service } } = options;
+  const constantHeaders = securityHeaders(options.pages ?? false);
+  const app = fastify({
+    ...traceOptions,
+    logger: {
+      level: config.LOG_LEVEL,
+      base: { ...identity },
+      redact: ['req.headers.authorization', 'req.headers.cookie'],
+      ...(options.logTo && { stream: options.logTo }),
+    },
+    logController: new RequestLog(),
+    bodyLimit: config.BODY_LIMIT,
+    // A whole request must arrive within 30 s and its head within 10 s, so that slow senders cannot hold connections.
+    requestTimeout: 30_000,
+    http: { headersTimeout: 10_000 },
+    // Nothing in either direction for two minutes; streams of the mesh send something every ten seconds.
+    connectionTimeout: 120_000,
+    keepAliveTimeout: 72_000,
+    // A request that crossed the close on a kept-alive connection is served (and told to go), not refused.
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(constantHeaders).headers(identityHeaders(identity, request.raw));
+      // Generic here over every possible response schema; it takes text like any other reply.
+      sendProblem(error, request, reply as unknown as ProblemReply);
+    },
+    clientErrorHandler: answerClientError,
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, request, reply) => {
+    const sent = sendProblem(error, request, reply);
+    // A 500 was logged there, with its stack; a 502 or 503 is somebody else's trouble and still worth a line.
+    if (reply.statusCode > 500) request.log.warn({ err: error }, 'request refused');
+    return sent;
+  });
+  app.setNotFoundHandler((request, reply) => notFound(request, reply));
+
+  addTracing(app);
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(constantHeaders).headers(identityHeaders(identity, request.raw));
+    done();
+  });
+  addCors(app, config.CORS_ORIGIN);
+  refuseWrongMethods(app);
+  if (openapi !== false) addOpenApi(app, openapi);
+  addHealth(app, options);
+  return app;
+}

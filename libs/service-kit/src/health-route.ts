@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify';
+import { Health } from './health.ts';
+import type { HealthCheck } from './health.ts';
+import type { Identity } from './identity.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The health of this service; `leave()` is called when it was told to stop. */
+    readonly health: Health;
+  }
+}
+
+/** What {@link addHealth} takes. */
+export interface HealthRouteOptions {
+  readonly identity: Identity;
+  readonly checks?: Readonly<Record<string, HealthCheck>>;
+  readonly healthDetails?: () => Readonly<Record<string, unknown>>;
+}
+
+/** `GET /health` (200 or 503), `app.health`, and `Connection: close` on every answer once the service is leaving. */
+export function addHealth(
+  app: FastifyInstance,
+  { identity, checks = {}, healthDetails }: HealthRouteOptions,
+): void {
+  const health = new Health(identity, {
+    checks,
+    onChange: (status, reports) => {
+      app.log[status === 'healthy' || status === 'leaving' ? 'info' : 'warn'](
+        { status, checks: reports },
+        'health changed',
+      );
+    },
+  });
+  app.decorate('health', health);
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (health.leaving) void reply.header('connection', 'close');
+    done(null, payload);
+  });
+  void app.register((scope, _options, done) => {
+    // Probes come every few seconds for ever: what is worth a line is a change, and that has one.
+    scope.get(
+      '/health',
+      { logLevel: 'warn', schema: { summary: 'State of this instance', tags: ['operations'] } },
+      async (_request, reply) => {
+        const report = await health.report();
+        const sick = report.status === 'unhealthy' || report.status === 'leaving';
+        return reply
+          .code(sick ? 503 : 200)
+          .header('cache-control', 'no-store')
+          .send({ ...healthDetails?.(), ...report });
+      },
+    );
+    done();
+  });
+}

@@ -1,0 +1,70 @@
+import cors from '@fastify/cors';
+import { HttpProblem } from '@mesh/problem';
+import { requestGuard } from '@mesh/request-guard';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import { isLoopback } from './config.ts';
+import type { ServiceConfig } from './config.ts';
+
+const nothing = "default-src 'none'; frame-ancestors 'none'";
+const ownPages =
+  "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/**
+ * Headers that keep a browser from doing more than it should (the constant part of what helmet sends). JSON may load
+ * nothing at all; pages may load what this origin serves, and no inline script. No HSTS and no upgrade to HTTPS: who
+ * ends TLS decides that.
+ */
+export function securityHeaders(pages: boolean): Record<string, string> {
+  return {
+    'content-security-policy': pages ? ownPages : nothing,
+    'cross-origin-opener-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'x-permitted-cross-domain-policies': 'none',
+  };
+}
+
+/**
+ * Any page may read and post (never with credentials); only pages of origins that are named may use every method.
+ * A page that posts has no more than a `curl` has: routes that control the mesh ask {@link guarded}.
+ */
+export function addCors(app: FastifyInstance, origin: ServiceConfig['CORS_ORIGIN']): void {
+  if (origin === 'none') return;
+  void app.register(cors, {
+    origin: typeof origin === 'string' ? '*' : [...origin],
+    methods:
+      typeof origin === 'string'
+        ? ['GET', 'HEAD', 'POST']
+        : ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: ['x-instance', 'x-request-id', 'x-trace-id', 'retry-after', 'etag', 'location'],
+    maxAge: 600,
+    strictPreflight: false,
+  });
+}
+
+/**
+ * A hook for routes that change the mesh: the caller must address this host by a name of its own, must not be a page
+ * of another origin (unless `CORS_ORIGIN` names it) and must present `MESH_TOKEN` when there is one. 403 or 401 otherwise.
+ *
+ * @example app.post('/invoke', { onRequest: guarded(config) }, handler)
+ */
+export function guarded(
+  config: Pick<ServiceConfig, 'HOST' | 'ADVERTISED_HOST' | 'MESH_TOKEN' | 'CORS_ORIGIN'>,
+): onRequestHookHandler {
+  const { HOST, ADVERTISED_HOST, MESH_TOKEN, CORS_ORIGIN } = config;
+  const own = [HOST, ADVERTISED_HOST].filter((host) => host !== undefined && !isLoopback(host)).map(String);
+  const guard = requestGuard({
+    ...(MESH_TOKEN !== undefined && { token: MESH_TOKEN }),
+    allowedHosts: ['localhost', '127.0.0.1', '[::1]', ...own.map(bracketed)],
+    allowedOrigins: typeof CORS_ORIGIN === 'string' ? [] : CORS_ORIGIN,
+  });
+  return (request, _reply, done) => {
+    const refusal = guard(request);
+    done(refusal && new HttpProblem(refusal.code, refusal.detail));
+  };
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
