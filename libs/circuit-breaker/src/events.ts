@@ -1,0 +1,105 @@
+import type { Refusal } from './errors.ts';
+import type { CircuitState } from './snapshot.ts';
+
+/** What a circuit tells, by event name. */
+export interface CircuitEvents {
+  /** The circuit changed its state; `cause` is the failure behind it, if there is one. */
+  stateChange: {
+    readonly circuit: string;
+    readonly from: CircuitState;
+    readonly to: CircuitState;
+    readonly cause: unknown;
+  };
+  /** A call of the current generation succeeded. */
+  success: { readonly circuit: string };
+  /** A call of the current generation failed; `error` is undefined when a returned value was judged a failure. */
+  failure: { readonly circuit: string; readonly error: unknown };
+  /** A call of the current generation ended without a verdict. */
+  ignored: { readonly circuit: string };
+  /** A call was refused. */
+  rejected: Refusal;
+  /** A listener or `classify` threw (or rejected). The call it was about did not notice. */
+  fault: { readonly circuit: string; readonly error: unknown };
+}
+
+/** Name of an event. */
+export type CircuitEventName = keyof CircuitEvents;
+
+interface Entry {
+  readonly call: (event: never) => unknown;
+}
+
+/**
+ * Delivers events in the order in which they happened, after the law has finished its change; nothing that a listener does comes back
+ * to the caller. Without listeners nothing is allocated.
+ */
+export class Events {
+  readonly #circuit: string;
+  #listeners: Map<CircuitEventName | 'change', readonly Entry[]> | undefined;
+  #queue: { type: CircuitEventName; event: unknown }[] = [];
+
+  constructor(circuit: string) {
+    this.#circuit = circuit;
+  }
+
+  /** Whether anybody listens to anything. */
+  get active(): boolean {
+    return this.#listeners !== undefined;
+  }
+
+  add(type: CircuitEventName | 'change', call: (event: never) => unknown): () => void {
+    const entry: Entry = { call };
+    const listeners = (this.#listeners ??= new Map<CircuitEventName | 'change', readonly Entry[]>());
+    // A new array for each change, so that a delivery under way is not disturbed.
+    listeners.set(type, [...(listeners.get(type) ?? []), entry]);
+    return () => {
+      this.#remove(type, entry);
+    };
+  }
+
+  push<K extends CircuitEventName>(type: K, event: CircuitEvents[K]): void {
+    this.#queue.push({ type, event });
+  }
+
+  /** Delivers what was pushed, then tells the subscribers that something changed. */
+  flush(): void {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      this.#deliver(next.type, next.event);
+    }
+    this.#deliver('change', undefined);
+  }
+
+  /** Reports an exception that must not reach a call. */
+  fault(error: unknown): void {
+    for (const entry of this.#listeners?.get('fault') ?? []) {
+      run(entry, { circuit: this.#circuit, error }, () => {
+        // Who fails at hearing of failures is not told of this one.
+      });
+    }
+  }
+
+  #deliver(type: CircuitEventName | 'change', event: unknown): void {
+    for (const entry of this.#listeners?.get(type) ?? []) {
+      run(entry, event, (error) => {
+        this.fault(error);
+      });
+    }
+  }
+
+  #remove(type: CircuitEventName | 'change', entry: Entry): void {
+    const rest = this.#listeners?.get(type)?.filter((other) => other !== entry) ?? [];
+    if (rest.length > 0) this.#listeners?.set(type, rest);
+    else this.#listeners?.delete(type);
+    if (this.#listeners?.size === 0) this.#listeners = undefined;
+  }
+}
+
+/** Calls a listener; also what an async listener rejects with ends here. */
+function run(entry: Entry, event: unknown, onError: (error: unknown) => void): void {
+  try {
+    const result = entry.call(event as never);
+    if (result instanceof Promise) result.catch(onError);
+  } catch (error) {
+    onError(error);
+  }
+}

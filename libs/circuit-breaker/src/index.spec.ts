@@ -1,0 +1,11 @@
+import { expect, test } from '@jest/globals';
+import * as circuitBreaker from './index.ts';
+
+test('exports what the README names', () => {
+  expect(Object.keys(circuitBreaker).sort()).toEqual([
+    'CircuitBreaker',
+    'CircuitOpenError',
+    'circuitBreaker',
+    'isCircuitOpenError',
+  ]);
+});
