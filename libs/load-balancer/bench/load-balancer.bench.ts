@@ -1,0 +1,30 @@
+/** What one pick and its done() cost, by strategy and number of endpoints. */
+// eslint-disable-next-line @nx/enforce-module-boundaries -- the timer of the house is no package, and a bench is not shipped
+import { contest } from '../../../tools/contest.mts';
+import { LoadBalancer } from '../src/index.ts';
+import type { Strategy } from '../src/index.ts';
+
+const strategies: readonly Strategy[] = ['random', 'round-robin', 'weighted', 'least-connections'];
+const sizes = [3, 100, 1000] as const;
+const answered = { outcome: 'success', latencyMs: 5 } as const;
+
+function contender(strategy: Strategy, size: number) {
+  const balancer = new LoadBalancer({ strategy });
+  balancer.update(
+    Array.from({ length: size }, (_, at) => ({ id: `10.0.0.1:${4000 + at}`, available: true })),
+  );
+  return {
+    name: `${strategy}, n = ${size}`,
+    run(iterations: number) {
+      for (let at = 0; at < iterations; at++) balancer.pick()?.done(answered);
+    },
+  };
+}
+
+for (const strategy of strategies) {
+  await contest(
+    `pick() and done(), ${strategy}`,
+    sizes.map((size) => contender(strategy, size)),
+    [{ of: `${strategy}, n = 1000`, against: `${strategy}, n = 3`, atMost: 2 }],
+  );
+}
