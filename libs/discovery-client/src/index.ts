@@ -3,6 +3,5 @@ export type { DiscoveryClientOptions } from './discovery-client-options.ts';
 export { DiscoveryError, isDiscoveryError } from './discovery-error.ts';
 export type { DiscoveryErrorCode, DiscoveryErrorDetails } from './discovery-error.ts';
 export type { DiscoveryEvent } from './discovery-event.ts';
-export type { CachedService, Instance, Resolution, ServiceDescription } from './instance.ts';
-export type { Registration } from './registration.ts';
+export type { CachedService, Instance, Registration, Resolution, ServiceDescription } from './instance.ts';
 export type { Clock, Random, Timers } from './timers.ts';

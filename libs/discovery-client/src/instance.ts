@@ -51,6 +51,16 @@ export interface ServiceDescription {
   readonly weight?: number;
 }
 
+/** A registration that keeps itself alive until it is ended. */
+export interface Registration {
+  /** As the registry last accepted it. */
+  readonly instance: Instance;
+  /** Says goodbye and ends the heartbeats. Resolves also when the registry did not hear it; then the lease runs out. */
+  deregister(): Promise<void>;
+  /** The same as `deregister()`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
 /** What the cache holds for one service; for a health page. */
 export interface CachedService {
   readonly name: string;
@@ -59,4 +69,65 @@ export interface CachedService {
   /** Number of instances. */
   readonly instances: number;
   readonly source: 'fresh' | 'stale';
+}
+
+/** Reads an instance of the registry's JSON and freezes it; undefined when it is none. */
+export function readInstance(value: unknown): Instance | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { id, name, host, port, healthCheckUrl, ...rest } = value as Partial<Record<keyof Instance, unknown>>;
+  if (typeof id !== 'string' || typeof name !== 'string' || typeof host !== 'string') return undefined;
+  if (typeof port !== 'number' || !Number.isInteger(port)) return undefined;
+  return Object.freeze({
+    id,
+    name,
+    host,
+    port,
+    ...(typeof healthCheckUrl === 'string' && { healthCheckUrl }),
+    weight: number(rest.weight, 1),
+    metadata: Object.freeze({ ...(rest.metadata as Record<string, string> | undefined) }),
+    status: 'up',
+    heartbeatInterval: number(rest.heartbeatInterval, 30),
+    incarnation: text(rest.incarnation),
+    registeredAt: text(rest.registeredAt),
+    lastHeartbeat: text(rest.lastHeartbeat),
+  });
+}
+
+/** Whether callers may treat both as one: all but the two times, which change without meaning anything to a caller. */
+export function sameInstance(a: Instance, b: Instance): boolean {
+  return (
+    a.id === b.id &&
+    a.host === b.host &&
+    a.port === b.port &&
+    a.incarnation === b.incarnation &&
+    a.weight === b.weight &&
+    a.heartbeatInterval === b.heartbeatInterval &&
+    a.healthCheckUrl === b.healthCheckUrl &&
+    sameMetadata(a.metadata, b.metadata)
+  );
+}
+
+/** How long an instance lives after its last heartbeat: its interval and half as much grace. */
+export function leaseMs(instance: Instance): number {
+  return instance.heartbeatInterval * 1500;
+}
+
+/** Whether the registry could know a service of this name at all. */
+export function isServiceName(name: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name);
+}
+
+function sameMetadata(a: Instance['metadata'], b: Instance['metadata']): boolean {
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key])
+  );
+}
+
+function number(value: unknown, otherwise: number): number {
+  return typeof value === 'number' && value > 0 ? value : otherwise;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

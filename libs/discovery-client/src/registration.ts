@@ -1,10 +1,271 @@
-import type { Instance } from './instance.ts';
+import { Backoff, vary } from './backoff.ts';
+import type { DiscoverySettings } from './discovery-client-options.ts';
+import { closedError, DiscoveryError } from './discovery-error.ts';
+import type { Instance, Registration, ServiceDescription } from './instance.ts';
+import { Pause } from './pause.ts';
+import type { Position } from './position.ts';
+import { reaches } from './position.ts';
+import type { RegistryApi } from './registry-api.ts';
+import type { Acceptance } from './registry-answer.ts';
+import type { WatchMessage } from './watch-message.ts';
 
-/** A registration that keeps itself alive until it is ended. */
-export interface Registration {
-  /** As the registry last accepted it. */
-  readonly instance: Instance;
-  /** Says goodbye and ends the heartbeats. Resolves also when the registry did not hear it; then the lease runs out. */
-  deregister(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
+/** Heartbeats and their jitter: a tenth keeps the latest beat well inside the 50 % grace. */
+const beatJitterRatio = 0.1;
+
+/** Spreads the registrations of everyone who learns at the same moment that the registry restarted. */
+const herdJitterMs = 250;
+
+/** What the watch told about this registration; `replaced` is the only one that another process may have caused. */
+type Notice = 'removed' | 'replaced' | 'restarted';
+
+/** How a heartbeat went; `failed`: not heard, to be tried again. */
+type Beat = 'alive' | 'failed' | 'lost' | 'ended';
+
+/** What the client wants to know of a registration. */
+export interface RegistrationListener {
+  /** The registry accepted, for the first time or again. */
+  onAccepted(): void;
+  /** No more calls will come of it. */
+  onEnded(): void;
+}
+
+/**
+ * One instance of ours in the registry, kept there until it is deregistered.
+ *
+ *   registering --accepted--> beating --404, removed, registry restarted--> registering
+ *        \--refused (first time only)--> ended       \--409, replaced--> superseded
+ */
+export class ServiceRegistration implements Registration {
+  readonly #settings: DiscoverySettings;
+  readonly #api: RegistryApi;
+  readonly #description: ServiceDescription;
+  /** Of this call, not of the process: who registers anew is another one for the callers' circuits. */
+  readonly #incarnation = crypto.randomUUID();
+  readonly #pause: Pause;
+  readonly #backoff: Backoff;
+  readonly #stopping = new AbortController();
+  readonly #listener: RegistrationListener;
+  #instance: Instance | undefined;
+  #acceptedAt: Position | undefined;
+  /** Only looked at between heartbeats: while registering, everything told is older than the answer to come. */
+  #notice: Notice | undefined;
+  #beating = false;
+  /** Waiting after a failure, not for the next heartbeat. */
+  #retrying = false;
+  #superseded = false;
+  #loop: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
+
+  constructor(
+    settings: DiscoverySettings,
+    api: RegistryApi,
+    description: ServiceDescription,
+    listener: RegistrationListener,
+  ) {
+    this.#settings = settings;
+    this.#api = api;
+    this.#description = description;
+    this.#listener = listener;
+    this.#pause = new Pause(settings.timers);
+    this.#backoff = new Backoff(settings.random);
+  }
+
+  /** Name of the service. */
+  get name(): string {
+    return this.#description.name;
+  }
+
+  get instance(): Instance {
+    if (this.#instance === undefined)
+      throw new DiscoveryError('ERR_DISCOVERY_UNAVAILABLE', 'not registered yet');
+    return this.#instance;
+  }
+
+  /** Resolves when the registry accepted; rejects when it refused, at `signal`, and when it is ended before. */
+  start(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        reject(signal?.reason as Error);
+        void this.deregister();
+      };
+      if (signal?.aborted === true) {
+        abort();
+        return;
+      }
+      signal?.addEventListener('abort', abort, { once: true });
+      const settle = (error?: unknown): void => {
+        signal?.removeEventListener('abort', abort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      this.#loop = this.#run(settle);
+    });
+  }
+
+  /** What the watch told; only called for messages that would mention this registration. */
+  hear(message: WatchMessage): void {
+    // Told about a time before the registry accepted: no news.
+    if (!this.#beating || this.#instance === undefined || reaches(this.#acceptedAt, message.position)) return;
+    const { id, name } = this.#instance;
+    if (message.type === 'remove' && message.name === name && message.id === id) {
+      this.#learn(message.reason === 'replaced' ? 'replaced' : 'removed');
+    } else if (message.type === 'snapshot') {
+      const listed = message.instances.some((instance) => instance.name === name && instance.id === id);
+      if (!listed) this.#learn(message.position?.epoch === this.#acceptedAt?.epoch ? 'removed' : 'restarted');
+    }
+  }
+
+  /** The registry is back: no need to wait for the next try. */
+  hurry(): void {
+    if (this.#retrying) this.#pause.wake();
+  }
+
+  deregister(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.deregister();
+  }
+
+  #learn(notice: Notice): void {
+    const isNews = this.#notice === undefined;
+    this.#notice = notice;
+    if (isNews) this.#pause.wake();
+  }
+
+  /** Never rejects; `settle` gets the outcome of the first registration. */
+  async #run(settle: (error?: unknown) => void): Promise<void> {
+    try {
+      do {
+        await this.#register();
+        settle();
+      } while (await this.#beat());
+    } catch (error) {
+      settle(error);
+    }
+    if (!this.#isStopped()) this.#listener.onEnded();
+  }
+
+  async #register(): Promise<void> {
+    this.#backoff.reset();
+    for (;;) {
+      try {
+        this.#accept(await this.#api.register(this.#description, this.#incarnation, this.#stopping.signal));
+        return;
+      } catch (error) {
+        if (this.#isStopped()) throw closedError();
+        const refused = error instanceof DiscoveryError && error.code === 'ERR_DISCOVERY_REJECTED';
+        if (refused && this.#instance === undefined) throw error;
+        const retryInMs = this.#backoff.next(retryAfter(error));
+        const { name, port } = this.#description;
+        this.#settings.emit({ type: 'register-failed', name, port, error, retryInMs });
+        await this.#retryIn(retryInMs);
+        if (this.#isStopped()) throw closedError();
+      }
+    }
+  }
+
+  #accept({ instance, position }: Acceptance): void {
+    this.#instance = instance;
+    this.#acceptedAt = position;
+    this.#settings.emit({ type: 'registered', instance });
+    this.#listener.onAccepted();
+  }
+
+  /** Beats until the registry lost this registration (true: register again) or it ended (false). */
+  async #beat(): Promise<boolean> {
+    this.#backoff.reset();
+    this.#notice = undefined;
+    this.#beating = true;
+    try {
+      for (let outcome: Beat = 'alive'; ;) {
+        if (outcome === 'alive') await this.#rest();
+        if (this.#isStopped()) return false;
+        const notice = this.#takeNotice();
+        outcome =
+          notice === 'removed' || notice === 'restarted' ? this.#lose(notice) : await this.#beatOnce(notice);
+        if (outcome === 'lost' || outcome === 'ended') return outcome === 'lost';
+      }
+    } finally {
+      this.#beating = false;
+    }
+  }
+
+  /** Sleeps to the next heartbeat, or until the watch has news. */
+  async #rest(): Promise<void> {
+    const intervalMs = this.instance.heartbeatInterval * 1000;
+    if (this.#notice === undefined)
+      await this.#pause.wait(vary(intervalMs, beatJitterRatio, this.#settings.random));
+    if (this.#isStopped() || this.#notice === undefined) return;
+    await this.#pause.wait(this.#settings.random() * herdJitterMs);
+  }
+
+  async #beatOnce(notice: Notice | undefined): Promise<Beat> {
+    try {
+      await this.#api.heartbeat(this.instance, this.#stopping.signal);
+      this.#backoff.reset();
+      return 'alive';
+    } catch (error) {
+      if (this.#isStopped()) return 'ended';
+      const status = error instanceof DiscoveryError ? error.status : undefined;
+      if (status === 409 || (status === 404 && notice === 'replaced')) return this.#supersede();
+      if (status === 404) return this.#lose('unknown');
+      const retryInMs = this.#backoff.next(retryAfter(error));
+      this.#settings.emit({ type: 'heartbeat-failed', instance: this.instance, error, retryInMs });
+      await this.#retryIn(retryInMs);
+      return 'failed';
+    }
+  }
+
+  #takeNotice(): Notice | undefined {
+    const notice = this.#notice;
+    this.#notice = undefined;
+    return notice;
+  }
+
+  #lose(reason: 'unknown' | 'removed' | 'restarted'): Beat {
+    this.#settings.emit({ type: 'registration-lost', instance: this.instance, reason });
+    return 'lost';
+  }
+
+  #supersede(): Beat {
+    this.#superseded = true;
+    this.#settings.emit({ type: 'superseded', instance: this.instance });
+    return 'ended';
+  }
+
+  async #retryIn(delayMs: number): Promise<void> {
+    this.#retrying = true;
+    await this.#pause.wait(delayMs);
+    this.#retrying = false;
+  }
+
+  async #leave(): Promise<void> {
+    this.#stopping.abort(closedError());
+    this.#pause.wake();
+    await this.#loop;
+    await this.#sayGoodbye();
+    this.#listener.onEnded();
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    const instance = this.#instance;
+    if (instance === undefined || this.#superseded) return;
+    try {
+      await this.#api.deregister(instance);
+      this.#settings.emit({ type: 'deregistered', instance });
+    } catch (error) {
+      this.#settings.emit({ type: 'deregistered', instance, error });
+    }
+  }
+
+  #isStopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+}
+
+function retryAfter(error: unknown): number | undefined {
+  return error instanceof DiscoveryError ? error.retryAfterMs : undefined;
 }
