@@ -1,1 +1,1 @@
-export { discoveryServer } from './discovery-server.ts';
+export { Registry } from './registry.ts';

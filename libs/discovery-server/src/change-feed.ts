@@ -1,0 +1,69 @@
+import { ChangeLog } from './change-log.ts';
+import type { Change, RemoveReason } from './change-log.ts';
+import type { Instance } from '@mesh/discovery-client';
+import { formatPosition, parsePosition } from './position.ts';
+
+/** A change before it has its revision. */
+export type ChangeDraft =
+  | { readonly type: 'upsert'; readonly name: string; readonly instance: Instance }
+  | { readonly type: 'remove'; readonly name: string; readonly id: string; readonly reason: RemoveReason };
+
+/** Numbers the changes of one run of the registry, remembers the last ones and tells whoever listens. */
+export class ChangeFeed {
+  readonly epoch: string;
+  readonly #log: ChangeLog;
+  readonly #listeners = new Set<(change: Change) => void>();
+  #revision = 0;
+
+  constructor(epoch: string, capacity: number) {
+    this.epoch = epoch;
+    this.#log = new ChangeLog(capacity);
+  }
+
+  /** Position of the last change. */
+  get position(): string {
+    return formatPosition(this.epoch, this.#revision);
+  }
+
+  /** Position of the next change. */
+  get nextPosition(): string {
+    return formatPosition(this.epoch, this.#revision + 1);
+  }
+
+  /** Announces a change that has been made, so that whoever is told reads it everywhere. */
+  publish(draft: ChangeDraft): void {
+    this.#revision += 1;
+    const change: Change = { revision: this.#revision, ...draft };
+    this.#log.append(change);
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch {
+        // A broken observer must not keep an instance from registering.
+      }
+    }
+  }
+
+  /** The changes after a position, undefined when it is of another run or too old. */
+  since(position: string): readonly Change[] | undefined {
+    const from = parsePosition(position);
+    return from?.epoch === this.epoch ? this.#log.since(from.revision) : undefined;
+  }
+
+  /** Calls the listener for every change until the function it answers is called. */
+  subscribe(listener: (change: Change) => void): () => void {
+    // Wrapped, so that the same function given twice is two subscriptions.
+    const call = (change: Change): void => {
+      listener(change);
+    };
+    this.#listeners.add(call);
+    return () => {
+      this.#listeners.delete(call);
+    };
+  }
+
+  /** Forgets all listeners. */
+  close(): void {
+    this.#listeners.clear();
+  }
+}

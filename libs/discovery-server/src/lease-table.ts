@@ -1,0 +1,88 @@
+import type { Clock, Timers } from '@mesh/discovery-client';
+import { DeadlineQueue } from './deadline-queue.ts';
+import type { Deadlined } from './deadline-queue.ts';
+import { LeaseClock, pulseMs } from './lease-clock.ts';
+
+/** What a {@link LeaseTable} needs. */
+export interface LeaseTableOptions<T> {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Called once for each lease that ran out, after it left the table, in the order of their ends. */
+  readonly onExpired: (entry: T) => void;
+}
+
+/**
+ * Leases that end unless they are renewed. One timer serves them all and wakes at the next end, at the latest after a
+ * pulse of the {@link LeaseClock}; without leases there is no timer. {@link LeaseTable.sweep} is cheap enough to be called
+ * before every read, which makes an end exact for readers however late the timer is.
+ */
+export class LeaseTable<T extends Deadlined> {
+  readonly #queue = new DeadlineQueue<T>();
+  readonly #clock: LeaseClock;
+  readonly #timers: Timers;
+  readonly #onExpired: (entry: T) => void;
+  #timer: unknown;
+  #wakesAtMs = Infinity;
+  #closed = false;
+
+  constructor({ clock, timers, onExpired }: LeaseTableOptions<T>) {
+    this.#clock = new LeaseClock(clock);
+    this.#timers = timers;
+    this.#onExpired = onExpired;
+  }
+
+  get size(): number {
+    return this.#queue.size;
+  }
+
+  /** Milliseconds of stalls that were not charged to the leases. */
+  get lostMs(): number {
+    return this.#clock.lostMs;
+  }
+
+  /** Begins or renews a lease: from now on it lasts `durationMs`. */
+  grant(entry: T, durationMs: number): void {
+    const now = this.#clock.now();
+    this.#queue.set(entry, now + durationMs);
+    if (entry.deadline < this.#wakesAtMs) this.#arm(now);
+  }
+
+  /** Ends a lease without calling `onExpired`. */
+  release(entry: T): void {
+    this.#queue.delete(entry);
+  }
+
+  /** Ends every lease that ran out by now. */
+  sweep(): void {
+    const now = this.#clock.now();
+    for (let first = this.#queue.first(); first && first.deadline <= now; first = this.#queue.first()) {
+      this.#queue.delete(first);
+      this.#onExpired(first);
+    }
+  }
+
+  /** Stops the timer for good. */
+  close(): void {
+    this.#closed = true;
+    this.#disarm();
+  }
+
+  #arm(now: number): void {
+    this.#disarm();
+    const first = this.#queue.first();
+    if (first === undefined || this.#closed) return;
+    this.#wakesAtMs = Math.min(first.deadline, now + pulseMs);
+    this.#timer = this.#timers.set(
+      () => {
+        this.sweep();
+        this.#arm(this.#clock.now());
+      },
+      Math.max(1, Math.ceil(this.#wakesAtMs - now)),
+    );
+  }
+
+  #disarm(): void {
+    if (this.#wakesAtMs !== Infinity) this.#timers.clear(this.#timer);
+    this.#wakesAtMs = Infinity;
+  }
+}
