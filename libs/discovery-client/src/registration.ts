@@ -85,7 +85,8 @@ export class ServiceRegistration implements Registration {
   start(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        reject(signal?.reason as Error);
+        const reason: unknown = signal?.reason;
+        reject(reason);
         void this.deregister();
       };
       if (signal?.aborted === true) {

@@ -78,7 +78,7 @@ export class RegistryApi {
     if (response.ok && body !== undefined) return readServiceList(body);
     // A 404 that is not about the service (a proxy's page, another route table) says nothing about instances.
     const unknown = body !== undefined && (body['code'] ?? 'ERR_SERVICE_UNKNOWN') === 'ERR_SERVICE_UNKNOWN';
-    if (response.status === 404 && unknown) return { instances: [], revision: '', position: undefined };
+    if (response.status === 404 && unknown) return readServiceList({ ...body, instances: [] });
     throw response.ok ? malformed('GET /services/:name') : refusal('GET /services/:name', response, body);
   }
 

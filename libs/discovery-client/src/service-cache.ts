@@ -4,6 +4,7 @@ import { closedError, DiscoveryError } from './discovery-error.ts';
 import type { CachedService, Instance, Resolution } from './instance.ts';
 import { isServiceName } from './instance.ts';
 import type { Position } from './position.ts';
+import { reaches } from './position.ts';
 import type { ServiceList } from './registry-answer.ts';
 import type { Missing } from './service-entry.ts';
 import { ServiceEntry } from './service-entry.ts';
@@ -194,7 +195,7 @@ export class ServiceCache {
   #accept(entry: ServiceEntry, list: ServiceList, since: Position | undefined): void {
     const wasSeen = entry.seen;
     this.change(entry, () => entry.replace(list.instances, list.revision, missing(entry, list)));
-    entry.position = list.position ?? since ?? entry.position;
+    entry.position = reaches(since, list.position) ? since : (list.position ?? since ?? entry.position);
     entry.confirm(vary(this.ttlMs(entry), 0.1, this.#settings.random));
     if (entry.seen && !wasSeen) this.#supply.onSeen();
   }
