@@ -23,5 +23,7 @@ export {
   type HealthStatus,
 } from './health.ts';
 export { identityOf, type Identity } from './identity.ts';
+export type { ServiceApp } from './leave.ts';
 export type { OpenApiInfo } from './openapi.ts';
+export { runService, type RunningService, type RunOptions } from './run-service.ts';
 export { guarded } from './security.ts';

@@ -1,0 +1,63 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Announcement } from './announcement.ts';
+import type { ServiceConfig } from './config.ts';
+import type { Health } from './health.ts';
+
+/** What a service must have so that it can be run and can leave; an instance of Fastify made by `createApp` fits. */
+export interface ServiceApp {
+  readonly server: Server;
+  readonly log: FastifyBaseLogger;
+  readonly health: Health;
+  listen(options: { port: number; host: string }): Promise<string>;
+  close(): PromiseLike<unknown>;
+}
+
+/** Who is leaving. */
+export interface Leaver {
+  readonly app: ServiceApp;
+  readonly announcement: Announcement | undefined;
+  readonly config: Pick<ServiceConfig, 'GRACE_PERIOD_MS' | 'LEAVE_DELAY_MS'>;
+}
+
+/** How often connections that fell idle during the drain are looked for. */
+const idleSweepMs = 50;
+
+/**
+ * Leaves without losing a request: say so in `/health`, leave the registry, give callers time to learn it (answers now
+ * carry `Connection: close`), stop accepting, let requests in flight end, close. What has not ended after the grace
+ * period is cut off.
+ *
+ * @returns true when nothing had to be cut off and every close hook succeeded.
+ */
+export async function leave({ app, announcement, config }: Leaver): Promise<boolean> {
+  app.health.leave();
+  const wasKnown = announcement?.known ?? false;
+  await Promise.race([announcement?.withdraw(), sleep(config.GRACE_PERIOD_MS, undefined, { ref: false })]);
+  if (wasKnown) await sleep(config.LEAVE_DELAY_MS);
+  return drain(app, config.GRACE_PERIOD_MS);
+}
+
+async function drain(app: ServiceApp, graceMs: number): Promise<boolean> {
+  let clean = true;
+  const deadline = setTimeout(() => {
+    clean = false;
+    app.log.warn({ graceMs }, 'the grace period is over: cutting off what is still open');
+    app.server.closeAllConnections();
+  }, graceMs);
+  // Node closes idle connections once, when the server closes; those whose last answer ends later would stay.
+  const sweep = setInterval(() => {
+    app.server.closeIdleConnections();
+  }, idleSweepMs);
+  try {
+    await app.close();
+  } catch (error) {
+    clean = false;
+    app.log.error({ err: error }, 'closing failed');
+  } finally {
+    clearTimeout(deadline);
+    clearInterval(sweep);
+  }
+  return clean;
+}

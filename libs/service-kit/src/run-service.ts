@@ -1,0 +1,118 @@
+import { Announcement } from './announcement.ts';
+import type { ServiceConfig } from './config.ts';
+import { freePort } from './free-port.ts';
+import { identityOf } from './identity.ts';
+import type { Identity } from './identity.ts';
+import { leave } from './leave.ts';
+import type { ServiceApp } from './leave.ts';
+import { describeStartupFault } from './startup-fault.ts';
+import { onStopRequest } from './stop-requests.ts';
+
+/** What {@link runService} takes. */
+export interface RunOptions<C extends ServiceConfig> {
+  /** Name of the service in the registry, for example `user-service`. */
+  readonly service: string;
+  /** The configuration, or what reads it: then its faults are reported like every other fault of the start. */
+  readonly config: C | (() => C);
+  /** Makes the application; see `createApp`. What it opens, it closes in an `onClose` hook. */
+  readonly build: (config: C, identity: Identity) => ServiceApp | Promise<ServiceApp>;
+  /** Whether to register with the registry at `DISCOVERY_URL`. Default true. */
+  readonly register?: boolean;
+}
+
+/** A service that listens. */
+export interface RunningService {
+  readonly identity: Identity;
+  readonly port: number;
+  /** Leaves as on SIGTERM. Resolves when it is gone; true when no request was cut off. */
+  leave(reason?: string): Promise<boolean>;
+}
+
+/**
+ * Runs a service until it is told to stop: builds and listens, registers (a registry that is away does not hold it up),
+ * and on SIGTERM, SIGINT or the death of the parent process leaves without losing a request. A second signal ends it at once.
+ *
+ * It is the one place of the libraries that owns the process: it prints the fault of a failed start on standard error (one
+ * line) and sets the exit code. Call it from `main.ts` and nowhere else.
+ *
+ * @returns undefined when the start failed; the exit code is then 1.
+ * @example await runService({ service: 'user-service', config: () => readConfig(schema, process.env), build: buildApp })
+ */
+export async function runService<C extends ServiceConfig>(
+  options: RunOptions<C>,
+): Promise<RunningService | undefined> {
+  try {
+    return await start(options);
+  } catch (error) {
+    process.stderr.write(`${describeStartupFault(options.service, error)}\n`);
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
+async function start<C extends ServiceConfig>({
+  service,
+  build,
+  ...options
+}: RunOptions<C>): Promise<RunningService> {
+  const config = typeof options.config === 'function' ? options.config() : options.config;
+  const port = config.PORT === 0 ? await freePort(config.HOST) : config.PORT;
+  const identity = identityOf(service, port);
+  const app = await build(config, identity);
+  await listen(app, { port, host: config.HOST });
+  const announcement =
+    options.register === false ? undefined : new Announcement(identity, config, port, app.log);
+
+  let leaving: Promise<boolean> | undefined;
+  const running: RunningService = {
+    identity,
+    port,
+    leave: (reason = 'asked to') =>
+      (leaving ??= (async () => {
+        app.log.info({ reason }, 'leaving');
+        const clean = await leave({ app, announcement, config });
+        app.log.info({ clean }, 'left');
+        return clean;
+      })()),
+  };
+  ownProcess(running, app, config.GRACE_PERIOD_MS);
+  process.send?.({ type: 'listening', port });
+  return running;
+}
+
+/** A program that cannot listen must close what it opened, or it would hang instead of ending. */
+async function listen(app: ServiceApp, where: { port: number; host: string }): Promise<void> {
+  try {
+    await app.listen(where);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+function ownProcess(running: RunningService, app: ServiceApp, graceMs: number): void {
+  const release = onStopRequest(process, {
+    onStop: (reason) => {
+      void running.leave(reason).then((clean) => {
+        release();
+        process.exitCode = clean ? 0 : 1;
+        endIfStuck(app, graceMs);
+      });
+    },
+    onSecondSignal: (signal) => {
+      app.log.warn({ signal }, 'asked again: ending now');
+      release();
+      // Without a listener the signal does what it always does, and the parent sees that it did.
+      process.kill(process.pid, signal);
+    },
+  });
+}
+
+/** Everything is closed, so the process ends by itself, unless something of the application still holds it. */
+function endIfStuck(app: ServiceApp, graceMs: number): void {
+  setTimeout(() => {
+    app.log.warn('something still holds the process: ending it');
+    // eslint-disable-next-line no-restricted-properties -- the service has left; a forgotten timer must not keep a dead process
+    process.exit();
+  }, graceMs).unref();
+}
