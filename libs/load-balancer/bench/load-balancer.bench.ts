@@ -28,3 +28,31 @@ for (const strategy of strategies) {
     [{ of: `${strategy}, n = 1000`, against: `${strategy}, n = 3`, atMost: 2 }],
   );
 }
+
+await contest(
+  'pick() and done(), one of 1000 available: the whole set is looked at',
+  strategies.map((strategy) => {
+    const balancer = new LoadBalancer({ strategy });
+    balancer.update(Array.from({ length: 1000 }, (_, at) => ({ id: `e${at}`, available: at === 613 })));
+    return {
+      name: strategy,
+      run(iterations: number) {
+        for (let at = 0; at < iterations; at++) balancer.pick()?.done(answered);
+      },
+    };
+  }),
+);
+
+await contest(
+  'update() with 1000 endpoints',
+  strategies.map((strategy) => {
+    const balancer = new LoadBalancer({ strategy });
+    const endpoints = Array.from({ length: 1000 }, (_, at) => ({ id: `e${at}`, weight: 1 + (at % 7) }));
+    return {
+      name: strategy,
+      run(iterations: number) {
+        for (let at = 0; at < iterations; at++) balancer.update(endpoints);
+      },
+    };
+  }),
+);

@@ -20,15 +20,9 @@ export class AliasTable {
   fill(weights: ArrayLike<number>): void {
     const own = this.#own;
     let total = 0;
-    let heaviest = 0;
-    for (let at = 0; at < own.length; at++) {
-      total += weights[at] ?? 0;
-      if ((weights[at] ?? 0) > (weights[heaviest] ?? 0)) heaviest = at;
-    }
+    for (let at = 0; at < own.length; at++) total += weights[at] ?? 0;
     for (let at = 0; at < own.length; at++)
       own[at] = total > 0 ? ((weights[at] ?? 0) / total) * own.length : 1;
-    // Rounding may leave a slot without a partner; its missing part then goes to the heaviest, never to a weight of 0.
-    this.#other.fill(heaviest);
     this.#pair();
   }
 
@@ -47,6 +41,8 @@ export class AliasTable {
         open[poor++] = giver;
       }
     }
+    // Without a partner only rounding kept these from being whole.
+    while (poor > 0) own[open[--poor] ?? 0] = 1;
   }
 
   /** The index for a random number from 0 (included) to 1 (excluded). */

@@ -72,6 +72,15 @@ describe.each(strategies)('%s', (strategy) => {
     expectShares(counts(balancer, 20_000), many);
   });
 
+  test('drained ones share evenly when nothing else is left', () => {
+    const few = [
+      { id: 'usual', weight: 1, available: false },
+      ...weighing(0, 0, 0).map((each) => ({ ...each, available: true })),
+    ];
+    expectShares(counts(balancerOf(strategy, few), 20_000), [0, 1, 1, 1]);
+    expectShares(counts(balancerOf(strategy, weighing(0, 0, 0, 0)), 20_000), [1, 1, 1, 1]);
+  });
+
   test('the available ones share by weight, whether there are many of them or few', () => {
     for (const every of [2, 40]) {
       const endpoints = Array.from({ length: 200 }, (_, at) => ({
