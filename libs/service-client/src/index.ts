@@ -1,1 +1,29 @@
-export { serviceClient } from './service-client.ts';
+export { callContext, contextOf, createCallContext } from './call-context.ts';
+export type { CallContext, ServiceDispatchOptions } from './call-context.ts';
+export type { CallTotalsSnapshot } from './call-totals.ts';
+export type { Discovery, Resolution, ServiceInstance } from './discovery.ts';
+export {
+  NoInstanceError,
+  TimeoutError,
+  UpstreamError,
+  isNoInstanceError,
+  isTimeoutError,
+  isUpstreamError,
+} from './errors.ts';
+export type { CallResult, Timers } from './retried-call.ts';
+export { RetryBudget } from './retry-budget.ts';
+export type { RetryBudgetOptions } from './retry-budget.ts';
+export { retry } from './retry.ts';
+export type { RetryOptions } from './retry.ts';
+export { ServiceClient, createServiceClient } from './service-client.ts';
+export type {
+  JsonAnswer,
+  ServiceCall,
+  ServiceClientOptions,
+  ServiceClientSnapshot,
+} from './service-client.ts';
+export { ServicePools } from './service-pool.ts';
+export type { InstanceSnapshot, ServicePoolOptions, ServiceSnapshot } from './service-pool.ts';
+export { ServiceResponse } from './service-response.ts';
+export { services } from './services.ts';
+export type { ServicesOptions } from './services.ts';

@@ -1,0 +1,34 @@
+import type { TraceContext } from '@mesh/trace-context';
+import type { Dispatcher } from 'undici';
+
+/** Key under which a {@link CallContext} travels on undici's dispatch options. */
+export const callContext: unique symbol = Symbol.for('@mesh/service-client.callContext');
+
+/** What `retry()`, `services()` and the caller know together about one call; created anew for each call. */
+export interface CallContext {
+  /** Ids of the instances that this call has asked; cleared only when none else is left. */
+  readonly tried: Set<string>;
+  /** Id of the instance that was asked last. */
+  instance?: string;
+  /** How many instances have been asked so far, repetitions included. */
+  attempts: number;
+  /** Known instances of the service that were not tried yet; undefined without `services()`. */
+  untried?: number;
+  /** Span of the call; each attempt becomes its child. Default: taken from the request's headers, else new. */
+  trace?: TraceContext;
+  /** Deadline over all attempts and the body, in milliseconds. Default: none. */
+  timeoutMs?: number;
+}
+
+/** undici's dispatch options with the context of a call on them. */
+export type ServiceDispatchOptions = Dispatcher.DispatchOptions & { [callContext]?: CallContext };
+
+/** A fresh context for one call. */
+export function createCallContext(init: Pick<CallContext, 'trace' | 'timeoutMs'> = {}): CallContext {
+  return { tried: new Set(), attempts: 0, ...init };
+}
+
+/** The context on dispatch options, if a caller or `retry()` has put one there. */
+export function contextOf(options: ServiceDispatchOptions): CallContext | undefined {
+  return options[callContext];
+}

@@ -1,0 +1,51 @@
+import { isTimeoutError, isUpstreamError } from './errors.ts';
+
+/** Whose fault an error is: the network or the instance, a time limit of ours, or neither (the caller's, a bug). */
+export type ErrorKind = 'network' | 'timeout' | 'other';
+
+const timeouts = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT']);
+
+const systemCodes = new Set([
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTCONN',
+  'ENOTFOUND',
+  'EPIPE',
+  'EPROTO',
+  'ETIMEDOUT',
+]);
+
+const undiciCodes = new Set([
+  'UND_ERR_SOCKET',
+  'UND_ERR_INFO',
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+]);
+
+/**
+ * Sorts an error by its code. `sent` tells whether the request had been written: from then on a bare ECONNRESET may be
+ * the caller's own body stream breaking off (Node's IncomingMessage says so), and only the errors of a system call are
+ * the instance's.
+ */
+export function errorKind(error: unknown, sent: boolean): ErrorKind {
+  if (!(error instanceof Error)) return 'other';
+  if (isTimeoutError(error)) return 'timeout';
+  if (isUpstreamError(error)) return 'network';
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  if (typeof code !== 'string') return 'other';
+  if (timeouts.has(code)) return 'timeout';
+  if (undiciCodes.has(code) || code.startsWith('HPE_')) return 'network';
+  return systemCodes.has(code) && (!sent || syscall !== undefined) ? 'network' : 'other';
+}
+
+/** What was thrown, as an Error. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+}

@@ -1,0 +1,127 @@
+import { detached } from './call-controller.ts';
+import { errorKind } from './error-kind.ts';
+import { TimeoutError, UpstreamError, isTimeoutError } from './errors.ts';
+import type { Admission } from './admission.ts';
+import type { Controller, Handler, ResponseHeaders, UpgradeSocket } from './undici-types.ts';
+
+/** Follows one attempt at one instance, passes everything on, and tells the admission how it went. */
+export class InstanceHandler implements Handler {
+  readonly #handler: Handler;
+  readonly #admission: Admission;
+  readonly #service: string;
+  readonly #timeoutMs: number;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #controller: Controller | undefined;
+  #expired: TimeoutError | undefined;
+  #over = false;
+
+  constructor(handler: Handler, admission: Admission, limits: { service: string; timeoutMs: number }) {
+    this.#handler = handler;
+    this.#admission = admission;
+    this.#service = limits.service;
+    this.#timeoutMs = limits.timeoutMs;
+    if (limits.timeoutMs > 0)
+      this.#timer = setTimeout(() => {
+        this.#expire();
+      }, limits.timeoutMs).unref();
+  }
+
+  onRequestStart(controller: Controller, context: unknown): void {
+    this.#controller = controller;
+    if (this.#expired !== undefined) controller.abort(this.#expired);
+    else this.#handler.onRequestStart?.(controller, context);
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#timer?.refresh();
+    this.#handler.onBodySent?.(chunk);
+  }
+
+  onRequestSent(): void {
+    this.#timer?.refresh();
+    this.#handler.onRequestSent?.();
+  }
+
+  onResponseStarted(): void {
+    this.#handler.onResponseStarted?.();
+  }
+
+  onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, message?: string): void {
+    // 1xx is news on the way, the outcome comes with the final head.
+    if (status >= 200) this.#settle(status >= 500 ? 'failure' : 'success');
+    this.#handler.onResponseStart?.(controller, status, headers, message);
+  }
+
+  onRequestUpgrade(
+    controller: Controller,
+    status: number,
+    headers: ResponseHeaders,
+    socket: UpgradeSocket,
+  ): void {
+    this.#settle('success');
+    // A tunnel loads the instance for as long as it is open.
+    socket.once('close', () => {
+      this.#end();
+    });
+    this.#handler.onRequestUpgrade?.(controller, status, headers, socket);
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    this.#handler.onResponseData?.(controller, chunk);
+  }
+
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
+    this.#end();
+    this.#handler.onResponseEnd?.(controller, trailers);
+  }
+
+  onResponseError(controller: Controller, error: Error): void {
+    if (this.#over) return;
+    // undici hands out no controller when it refuses a request at once.
+    const aborted = (controller as Controller | null)?.aborted === true;
+    const kind = errorKind(error, this.#controller !== undefined);
+    // An abort is the caller's and blames nobody, unless it is our own clock that ran out.
+    const blame = aborted ? isTimeoutError(error) : kind !== 'other';
+    this.#settle(blame ? 'failure' : 'ignored', error);
+    this.#end();
+    this.#handler.onResponseError?.(
+      controller,
+      aborted || kind === 'other' ? error : this.#translate(error, kind),
+    );
+  }
+
+  #settle(outcome: 'success' | 'failure' | 'ignored', error?: Error): void {
+    clearTimeout(this.#timer);
+    this.#admission.settle(outcome, error);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#admission.release();
+  }
+
+  #expire(): void {
+    const { instance } = this.#admission;
+    const message = `${this.#service} (${instance}) did not answer within ${this.#timeoutMs} ms`;
+    const error = new TimeoutError(message, { instance, timeoutMs: this.#timeoutMs });
+    this.#expired = error;
+    if (this.#controller !== undefined) {
+      this.#controller.abort(error);
+      return;
+    }
+    // Still waiting for a connection: the attempt ends here, and is aborted if it should ever begin.
+    this.#settle('failure', error);
+    this.#end();
+    this.#handler.onResponseError?.(detached, error);
+  }
+
+  #translate(error: Error, kind: 'network' | 'timeout'): Error {
+    if (isTimeoutError(error)) return error;
+    const { instance } = this.#admission;
+    const options = { cause: error, instance };
+    if (kind === 'network') return new UpstreamError(this.#service, error.message, options);
+    return new TimeoutError(`${this.#service} (${instance}): ${error.message}`, options);
+  }
+}

@@ -1,0 +1,198 @@
+import {
+  CircuitBreaker,
+  type CircuitBreakerOptions,
+  type CircuitState,
+  type Permit,
+} from '@mesh/circuit-breaker';
+import { LoadBalancer, type Lease, type Strategy } from '@mesh/load-balancer';
+import { Admission } from './admission.ts';
+import type { CallContext } from './call-context.ts';
+import type { ServiceInstance } from './discovery.ts';
+import { GuardedInstance } from './guarded-instance.ts';
+import { LruMap } from './lru-map.ts';
+
+/** How the instances of services are chosen and guarded. */
+export interface ServicePoolOptions {
+  /** How an instance is picked (default `'random'`). */
+  readonly strategy?: Strategy;
+  /** Options of the breaker that each instance gets for itself. */
+  readonly circuitBreaker?: CircuitBreakerOptions;
+  /** Most services remembered at a time (default 1000); the one used longest ago is forgotten. */
+  readonly maxServices?: number;
+  /** Source of randomness for the pick, 0 <= x < 1 (default `Math.random`). */
+  readonly random?: () => number;
+  /** Monotonic clock in milliseconds (default `performance`). */
+  readonly clock?: { now(): number };
+}
+
+/** One instance as it stands now. */
+export interface InstanceSnapshot {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  /** State of the instance's circuit. */
+  readonly state: CircuitState;
+  /** Whether the circuit would let a request pass. */
+  readonly available: boolean;
+  /** Failures in the circuit's time window. */
+  readonly failureCount: number;
+  /** Trials that succeeded since the circuit became half-open. */
+  readonly successCount: number;
+  /** Requests whose body has not ended. */
+  readonly inflight: number;
+  /** Moving average of the time to the response headers in milliseconds; undefined before the first answer. */
+  readonly latencyMs: number | undefined;
+  /** How often the instance was picked. */
+  readonly picks: number;
+}
+
+/** One service as it stands now. */
+export interface ServiceSnapshot {
+  readonly instances: readonly InstanceSnapshot[];
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+/** Balancer and breakers of one service. */
+export class ServicePool {
+  readonly #name: string;
+  readonly #options: ServicePoolOptions;
+  readonly #clock: { now(): number };
+  readonly #balancer: LoadBalancer<GuardedInstance>;
+  #guarded = new Map<string, GuardedInstance>();
+  #instances: readonly ServiceInstance[] | undefined;
+
+  /** @throws RangeError when an option is out of range. */
+  constructor(name: string, options: ServicePoolOptions) {
+    const { strategy = 'random', random } = options;
+    this.#name = name;
+    this.#options = options;
+    this.#clock = options.clock ?? performance;
+    this.#balancer = new LoadBalancer(random === undefined ? { strategy } : { strategy, random });
+  }
+
+  /** Takes over a new list of instances; the list of last time costs one comparison. */
+  update(instances: readonly ServiceInstance[]): this {
+    if (instances === this.#instances) return this;
+    const guarded = new Map<string, GuardedInstance>();
+    for (const instance of instances) guarded.set(instance.id, this.#guard(instance));
+    this.#instances = instances;
+    this.#guarded = guarded;
+    this.#balancer.update([...guarded.values()]);
+    return this;
+  }
+
+  /**
+   * The instance to ask next, or undefined when there is none. In this order: one that was not tried and whose circuit
+   * lets the request pass; one that was tried and may pass (an instance that failed once beats a circuit that is open);
+   * when every circuit refuses, any instance without a permit, rather than none.
+   */
+  admit(context: CallContext): Admission | undefined {
+    const { tried } = context;
+    const fresh = this.#pick(tried);
+    const settled = fresh?.permit !== undefined || tried.size === 0;
+    const chosen = settled ? fresh : better(fresh, this.#pick(nobody));
+    if (chosen === undefined) return undefined;
+    const { id } = chosen.lease.endpoint;
+    if (tried.has(id)) tried.clear();
+    tried.add(id);
+    context.instance = id;
+    context.attempts += 1;
+    context.untried = this.#untried(tried);
+    return new Admission(chosen.lease, chosen.permit, this.#clock);
+  }
+
+  /** Frozen plain data about the instances. */
+  getSnapshot(): ServiceSnapshot {
+    const instances = this.#balancer.getSnapshot().flatMap((load) => {
+      const guarded = this.#guarded.get(load.id);
+      if (guarded === undefined) return [];
+      const { id, host, port } = guarded.instance;
+      const { state, failureCount, successCount } = guarded.breaker.getSnapshot();
+      const { inflight, latencyMs, picks } = load;
+      const { available } = guarded;
+      return [
+        Object.freeze({
+          ...{ id, host, port, state, available },
+          ...{ failureCount, successCount, inflight, latencyMs, picks },
+        }),
+      ];
+    });
+    return Object.freeze({ instances: Object.freeze(instances) });
+  }
+
+  /** A restarted instance (another incarnation) starts with a clean breaker; a changed record keeps the one it has. */
+  #guard(instance: ServiceInstance): GuardedInstance {
+    const known = this.#guarded.get(instance.id);
+    if (known?.instance === instance) return known;
+    if (known !== undefined && known.instance.incarnation === instance.incarnation) {
+      return new GuardedInstance(instance, known.breaker);
+    }
+    const name = `${this.#name}/${instance.id}`;
+    return new GuardedInstance(instance, new CircuitBreaker({ ...this.#options.circuitBreaker, name }));
+  }
+
+  /** Picks until a circuit admits; the last pick without a permit when the balancer can offer nothing better. */
+  #pick(excluded: ReadonlySet<string>): Pick | undefined {
+    let refused: Set<string> | undefined;
+    let last: Pick | undefined;
+    for (;;) {
+      const lease = this.#balancer.pick({ excluded: refused ?? excluded });
+      if (lease === undefined) return last;
+      last?.lease.done({ outcome: 'ignored' });
+      const permit = lease.endpoint.breaker.tryAcquire();
+      last = { lease, permit };
+      // An unavailable pick means that the balancer had nothing else: every further one would be refused as well.
+      if (permit !== undefined || !lease.endpoint.available) return last;
+      refused ??= new Set(excluded);
+      refused.add(lease.endpoint.id);
+    }
+  }
+
+  #untried(tried: ReadonlySet<string>): number {
+    let left = this.#guarded.size;
+    for (const id of tried) if (this.#guarded.has(id)) left -= 1;
+    return left;
+  }
+}
+
+interface Pick {
+  readonly lease: Lease<GuardedInstance>;
+  readonly permit: Permit | undefined;
+}
+
+/** A tried instance that may be asked beats an untried one whose circuit is open; the loser's load is taken back. */
+function better(fresh: Pick | undefined, again: Pick | undefined): Pick | undefined {
+  if (fresh === undefined || again === undefined) return fresh ?? again;
+  const [winner, loser] = again.permit === undefined ? [fresh, again] : [again, fresh];
+  loser.lease.done({ outcome: 'ignored' });
+  return winner;
+}
+
+/** The pools of all services that a client calls, bounded. */
+export class ServicePools {
+  readonly #pools: LruMap<ServicePool>;
+  readonly #options: ServicePoolOptions;
+
+  /** @throws RangeError when an option is out of range. */
+  constructor(options: ServicePoolOptions = {}) {
+    this.#pools = new LruMap(options.maxServices ?? 1000);
+    this.#options = options;
+    // Options that a pool would refuse are refused now, not at the first call.
+    new CircuitBreaker(options.circuitBreaker);
+    new ServicePool('check', options);
+  }
+
+  /** The pool of a service, brought up to date. A name without instances gets none, so made-up names push nobody out. */
+  update(service: string, instances: readonly ServiceInstance[]): ServicePool | undefined {
+    if (instances.length === 0) return this.#pools.peek(service)?.update(instances);
+    const pool = this.#pools.getOrCreate(service, () => new ServicePool(service, this.#options));
+    return pool.update(instances);
+  }
+
+  /** Frozen plain data about all services. */
+  getSnapshot(): Readonly<Record<string, ServiceSnapshot>> {
+    const entries = [...this.#pools.entries()].map(([name, pool]) => [name, pool.getSnapshot()] as const);
+    return Object.freeze(Object.fromEntries(entries));
+  }
+}
