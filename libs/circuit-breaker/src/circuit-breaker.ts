@@ -150,8 +150,8 @@ export class CircuitBreaker implements Gate {
     };
   }
 
-  /** Listens to one kind of event; what a listener throws becomes a `fault` event and hurts no call. @returns the way to stop. */
-  on<K extends CircuitEventName>(type: K, listener: (event: CircuitEvents[K]) => void): () => void {
+  /** Listens to one kind of event; what a listener throws (or rejects with) becomes a `fault` event and hurts no call. @returns the way to stop. */
+  on<K extends CircuitEventName>(type: K, listener: (event: CircuitEvents[K]) => unknown): () => void {
     return this.#events.add(type, listener);
   }
 

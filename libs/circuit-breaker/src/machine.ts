@@ -131,6 +131,8 @@ export class CircuitMachine {
 
   /** Closes the circuit and forgets its failures; calls under way no longer count. */
   reset(): void {
+    // A trial that is lost by now was a failure, even if nobody has looked since.
+    this.#loseTrial(this.settings.clock.now());
     this.#to(closed, undefined);
     this.#tell();
   }

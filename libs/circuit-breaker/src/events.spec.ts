@@ -1,0 +1,145 @@
+import { expect, test } from '@jest/globals';
+import { circuitBreaker, type CircuitBreaker } from './circuit-breaker.ts';
+import type { CircuitEventName } from './events.ts';
+
+const boom = new Error('boom');
+const fail = (): Promise<never> => Promise.reject(boom);
+
+function virtual(): { breaker: CircuitBreaker; pass: (ms: number) => void } {
+  let now = 0;
+  const breaker = circuitBreaker({
+    name: 'users',
+    maximumFailuresAllowed: 2,
+    successThreshold: 1,
+    clock: { now: () => now },
+  });
+  return {
+    breaker,
+    pass: (ms) => {
+      now += ms;
+    },
+  };
+}
+
+test('tells what happens, in the order in which it happened', async () => {
+  const { breaker, pass } = virtual();
+  const told: unknown[] = [];
+  for (const type of ['stateChange', 'success', 'failure', 'rejected', 'ignored'] as const) {
+    breaker.on(type, (event) => told.push([type, event]));
+  }
+  await breaker.execute(() => 1);
+  breaker.tryAcquire()?.settle('ignored');
+  await breaker.execute(fail).catch(() => undefined);
+  await breaker.execute(fail).catch(() => undefined);
+  breaker.tryAcquire();
+  pass(30_000);
+  await breaker.execute(() => 1);
+  const circuit = 'users';
+  expect(told).toEqual([
+    ['success', { circuit }],
+    ['ignored', { circuit }],
+    ['failure', { circuit, error: boom }],
+    ['failure', { circuit, error: boom }],
+    ['stateChange', { circuit, from: 'closed', to: 'open', cause: boom }],
+    ['rejected', { circuit, reason: 'open', retryAfterMs: 30_000, cause: boom }],
+    ['stateChange', { circuit, from: 'open', to: 'half-open', cause: boom }],
+    ['success', { circuit }],
+    ['stateChange', { circuit, from: 'half-open', to: 'closed', cause: undefined }],
+  ]);
+});
+
+test('B3, B18: a listener that throws, now or later, hurts no call and is told as a fault', async () => {
+  const { breaker } = virtual();
+  const bad = new Error('bad listener');
+  const faults: unknown[] = [];
+  const types: CircuitEventName[] = ['stateChange', 'success', 'failure', 'rejected', 'ignored', 'fault'];
+  for (const type of types) {
+    breaker.on(type, () => {
+      throw bad;
+    });
+  }
+  breaker.on('success', () => Promise.reject(bad));
+  breaker.subscribe(() => {
+    throw bad;
+  });
+  breaker.on('fault', ({ error }) => faults.push(error));
+  await expect(breaker.execute(() => 'fine')).resolves.toBe('fine');
+  await new Promise((resolve) => {
+    resolve(undefined);
+  });
+  expect(breaker.getSnapshot().totals).toEqual({ success: 1, failure: 0, ignored: 0, rejected: 0 });
+  expect(faults).toEqual([bad, bad, bad]);
+  await expect(breaker.execute(fail)).rejects.toBe(boom);
+  await expect(breaker.execute(fail)).rejects.toBe(boom);
+  expect(breaker.getSnapshot()).toMatchObject({ state: 'open', totals: { success: 1, failure: 2 } });
+});
+
+test('stops when told to, once and for that listener only, also in the middle of a delivery', () => {
+  const { breaker } = virtual();
+  const heard: string[] = [];
+  const listener = (): void => {
+    heard.push('again');
+  };
+  const stopFirst = breaker.on('ignored', listener);
+  breaker.on('ignored', listener);
+  const stopThird: () => void = breaker.on('ignored', () => {
+    heard.push('once');
+    stopThird();
+  });
+  breaker.tryAcquire()?.settle('ignored');
+  expect(heard).toEqual(['again', 'again', 'once']);
+  stopFirst();
+  stopFirst();
+  breaker.tryAcquire()?.settle('ignored');
+  expect(heard).toEqual(['again', 'again', 'once', 'again']);
+});
+
+test('a listener may call back in: it sees the change finished, and never lets one caller too many in', async () => {
+  const { breaker, pass } = virtual();
+  await breaker.execute(fail).catch(() => undefined);
+  const seen: unknown[] = [];
+  breaker.on('failure', () => seen.push(breaker.state));
+  await breaker.execute(fail).catch(() => undefined);
+  expect(seen).toEqual(['open']);
+  breaker.on('stateChange', () => seen.push(breaker.tryAcquire()));
+  pass(30_000);
+  expect(breaker.tryAcquire()).toBeDefined();
+  expect(seen).toEqual(['open', undefined]);
+});
+
+test('is a store: the snapshot is frozen and stays the same object until something changes', async () => {
+  const { breaker, pass } = virtual();
+  let changes = 0;
+  const stop = breaker.subscribe(() => changes++);
+  const first = breaker.getSnapshot();
+  expect(Object.isFrozen(first) && Object.isFrozen(first.totals)).toBe(true);
+  expect(breaker.getSnapshot()).toBe(first);
+  await breaker.execute(fail).catch(() => undefined);
+  expect(changes).toBe(1);
+  const second = breaker.getSnapshot();
+  expect(second).not.toBe(first);
+  expect(first.failureCount).toBe(0);
+  expect(second.failureCount).toBe(1);
+  pass(29_000);
+  expect(breaker.getSnapshot()).toBe(second);
+  pass(5_000);
+  // Only time has passed, but the failure has left the window.
+  expect(breaker.getSnapshot().failureCount).toBe(0);
+  stop();
+  breaker.reset();
+  expect(changes).toBe(1);
+});
+
+test('the snapshot of an open circuit counts down in seconds', async () => {
+  const { breaker, pass } = virtual();
+  await breaker.execute(fail).catch(() => undefined);
+  await breaker.execute(fail).catch(() => undefined);
+  const first = breaker.getSnapshot();
+  expect(first).toMatchObject({ state: 'open', openedAt: 0, retryAfterMs: 30_000, failureCount: 2 });
+  pass(999);
+  expect(breaker.getSnapshot()).toBe(first);
+  pass(1);
+  expect(breaker.getSnapshot().retryAfterMs).toBe(29_000);
+  pass(29_000);
+  expect(breaker.getSnapshot()).toMatchObject({ state: 'half-open', openedAt: 0, retryAfterMs: 0 });
+});
