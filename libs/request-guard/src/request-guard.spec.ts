@@ -322,6 +322,7 @@ test.each<[GuardOptions, RegExp]>([
   [{ allowedHosts: [] }, /allowedHosts/],
   [{ allowedHosts: ['*'] }, /allowedHosts must hold name\[:port\], got "\*"/],
   [{ allowedHosts: ['::1'] }, /allowedHosts/],
+  [{ allowedHosts: ['a'.repeat(300)] }, /allowedHosts/],
   [{ allowedHosts: ['http://localhost'] }, /allowedHosts/],
   [{ allowedOrigins: ['null'] }, /allowedOrigins/],
   [{ allowedOrigins: ['*'] }, /allowedOrigins/],
