@@ -1,1 +1,10 @@
-export { database } from './database.ts';
+export { openDatabase, type Database, type DatabaseOptions } from './database.ts';
+export {
+  DatabaseBusyError,
+  DatabaseOpenError,
+  isDatabaseBusyError,
+  isDatabaseOpenError,
+  isUniqueViolation,
+} from './errors.ts';
+export type { Durability } from './sqlite-file.ts';
+export type { Migration } from 'kysely/migration';
