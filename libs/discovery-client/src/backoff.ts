@@ -25,15 +25,13 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** Milliseconds to wait before the next try; never less than the registry asked for, up to a minute. */
+  /** Whole milliseconds to wait before the next try; never less than the registry asked for, up to a minute. */
   next(retryAfterMs = 0): number {
     const { firstMs, factor, capMs } = this.#shape;
     const delayMs = Math.min(capMs, firstMs * factor ** this.#attempts);
     if (delayMs < capMs) this.#attempts += 1;
-    return Math.max(
-      vary(delayMs, this.#shape.jitterRatio, this.#random),
-      Math.min(retryAfterMs, maximumRetryAfterMs),
-    );
+    const jittered = Math.round(vary(delayMs, this.#shape.jitterRatio, this.#random));
+    return Math.max(jittered, Math.min(retryAfterMs, maximumRetryAfterMs));
   }
 
   /** Starts over after a success. */

@@ -77,6 +77,7 @@ export class DiscoveryClient {
   ): Promise<Registration> {
     const description = readDescription(service, this.#settings.defaultHeartbeatInterval);
     if (this.#closing !== undefined) throw closedError();
+    options?.signal?.throwIfAborted();
     const registration: ServiceRegistration = new ServiceRegistration(
       this.#settings,
       this.#api,

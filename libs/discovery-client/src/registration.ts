@@ -82,25 +82,15 @@ export class ServiceRegistration implements Registration {
   }
 
   /** Resolves when the registry accepted; rejects when it refused, at `signal`, and when it is ended before. */
-  start(signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        const reason: unknown = signal?.reason;
-        reject(reason);
-        void this.deregister();
-      };
-      if (signal?.aborted === true) {
-        abort();
-        return;
-      }
-      signal?.addEventListener('abort', abort, { once: true });
-      const settle = (error?: unknown): void => {
-        signal?.removeEventListener('abort', abort);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      this.#loop = this.#run(settle);
+  async start(signal?: AbortSignal): Promise<void> {
+    const leave = (): void => void this.deregister();
+    signal?.addEventListener('abort', leave, { once: true });
+    const failure = await new Promise<Error | undefined>((resolve) => {
+      this.#loop = this.#run(resolve);
     });
+    signal?.removeEventListener('abort', leave);
+    signal?.throwIfAborted();
+    if (failure !== undefined) throw failure;
   }
 
   /** What the watch told; only called for messages that would mention this registration. */
@@ -137,14 +127,14 @@ export class ServiceRegistration implements Registration {
   }
 
   /** Never rejects; `settle` gets the outcome of the first registration. */
-  async #run(settle: (error?: unknown) => void): Promise<void> {
+  async #run(settle: (failure: Error | undefined) => void): Promise<void> {
     try {
       do {
         await this.#register();
-        settle();
+        settle(undefined);
       } while (await this.#beat());
     } catch (error) {
-      settle(error);
+      settle(error as Error);
     }
     if (!this.#isStopped()) this.#listener.onEnded();
   }

@@ -111,7 +111,7 @@ export class ServiceEntry {
   upsert(instance: Instance, revision: string): void {
     for (const id of this.#heldUntil.keys()) {
       const held = this.#known.get(id);
-      if (held && address(held) === address(instance)) this.#forget(id);
+      if (held && id !== instance.id && address(held) === address(instance)) this.#forget(id);
     }
     this.#put(instance);
     this.#publish(revision);

@@ -1,0 +1,247 @@
+import type { Instance } from './instance.ts';
+
+/** A request as the fake registry received it. */
+export interface SeenRequest {
+  readonly at: number;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown> | undefined;
+  readonly signal: AbortSignal;
+}
+
+interface Watcher {
+  readonly names: ReadonlySet<string> | undefined;
+  readonly lastEventId: string | undefined;
+  readonly stream: ReadableStreamDefaultController<Uint8Array>;
+}
+
+interface LoggedChange {
+  readonly revision: number;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** An instance as a registry would list it. */
+export function instanceOf(name: string, port: number, more: Partial<Instance> = {}): Instance {
+  return {
+    id: `127.0.0.1:${port}`,
+    name,
+    host: '127.0.0.1',
+    port,
+    weight: 1,
+    metadata: {},
+    status: 'up',
+    heartbeatInterval: 30,
+    incarnation: `i${port}`,
+    registeredAt: '2026-11-21T00:00:00.000Z',
+    lastHeartbeat: '2026-11-21T00:00:00.000Z',
+    ...more,
+  };
+}
+
+/** The registry's wire protocol behind a `fetch`, with faults on demand. */
+export class FakeRegistry {
+  readonly requests: SeenRequest[] = [];
+  readonly watchers = new Set<Watcher>();
+  readonly #now: () => number;
+  readonly #services = new Map<string, Map<string, Instance>>();
+  #log: LoggedChange[] = [];
+  #epoch = 1;
+  #revision = 0;
+  /** `down`: connections are refused; `hang`: nothing is answered; `broken`: 500 for everything. */
+  mode: 'up' | 'down' | 'hang' | 'broken' = 'up';
+  /** Status for `GET /watch` instead of a stream. */
+  watchStatus: number | undefined;
+  /** Changes a watcher can be resumed over. */
+  ringSize = 10_000;
+  /** Answers instead of the registry when it returns something. */
+  intercept: ((request: SeenRequest) => Response | Promise<Response> | undefined) | undefined;
+
+  constructor(now: () => number = () => 0) {
+    this.#now = now;
+  }
+
+  get position(): string {
+    return `e${this.#epoch}:${this.#revision}`;
+  }
+
+  readonly fetch: typeof fetch = async (input, init) => {
+    const url = new URL(String(input));
+    const signal = init?.signal ?? new AbortController().signal;
+    const request: SeenRequest = {
+      at: this.#now(),
+      method: init?.method ?? 'GET',
+      path: url.pathname + url.search,
+      headers: new Headers(init?.headers),
+      body: typeof init?.body === 'string' ? (JSON.parse(init.body) as Record<string, unknown>) : undefined,
+      signal,
+    };
+    this.requests.push(request);
+    signal.throwIfAborted();
+    await Promise.resolve();
+    const intercepted = this.intercept?.(request);
+    if (intercepted !== undefined) return await Promise.race([intercepted, aborted(signal)]);
+    if (this.mode === 'down') throw new TypeError('fetch failed');
+    if (this.mode === 'hang') return await aborted(signal);
+    if (this.mode === 'broken') return json(500, { code: 'ERR_INTERNAL' });
+    return this.#route(request, url);
+  };
+
+  /** The requests to a route, e.g. `POST /heartbeat` or `GET /services/a`. */
+  calls(route: string): SeenRequest[] {
+    return this.requests.filter((request) => `${request.method} ${request.path}`.startsWith(route));
+  }
+
+  list(name: string): Instance[] {
+    return [...(this.#services.get(name)?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  upsert(instance: Instance): void {
+    const known = this.#services.get(instance.name) ?? new Map<string, Instance>();
+    this.#services.set(instance.name, known.set(instance.id, instance));
+    this.#publish('upsert', instance.name, { instance });
+  }
+
+  remove(name: string, id: string, reason = 'deregistered'): void {
+    const known = this.#services.get(name);
+    if (known?.delete(id) !== true) return;
+    if (known.size === 0) this.#services.delete(name);
+    this.#publish('remove', name, { name, id, reason });
+  }
+
+  bookmark(): void {
+    for (const watcher of this.watchers)
+      watcher.stream.enqueue(this.#event('bookmark', this.#revision, { revision: this.#revision }));
+  }
+
+  /** Bytes to every watcher as they are. */
+  send(text: string): void {
+    for (const watcher of this.watchers) watcher.stream.enqueue(new TextEncoder().encode(text));
+  }
+
+  /** Ends (or breaks) every watcher's connection. */
+  dropWatchers(error?: Error): void {
+    for (const watcher of this.watchers) {
+      if (error) watcher.stream.error(error);
+      else watcher.stream.close();
+    }
+    this.watchers.clear();
+  }
+
+  /** A new run of the registry: nothing registered, another epoch. */
+  restart(): void {
+    this.#epoch += 1;
+    this.#revision = 0;
+    this.#log = [];
+    this.#services.clear();
+    this.dropWatchers(new TypeError('terminated'));
+  }
+
+  #route(request: SeenRequest, url: URL): Response {
+    const { method, body = {} } = request;
+    if (url.pathname === '/watch') return this.#watch(request, url);
+    if (url.pathname === '/register') return this.#register(body as unknown as Instance);
+    if (url.pathname === '/heartbeat') return this.#heartbeat(body as unknown as Instance);
+    const [, , name = ''] = url.pathname.split('/');
+    if (method === 'DELETE') return this.#delete(name, url);
+    const instances = this.list(name);
+    if (instances.length === 0) return json(404, { code: 'ERR_SERVICE_UNKNOWN' });
+    return json(200, { name, instances, revision: this.position });
+  }
+
+  #register(body: Instance): Response {
+    const instance = instanceOf(body.name, body.port, body);
+    const old = this.#services.get(body.name)?.get(instance.id);
+    if (old?.incarnation !== instance.incarnation) this.upsert(instance);
+    return json(old ? 200 : 201, { ...instance, lease: {}, revision: this.position });
+  }
+
+  #heartbeat(body: Instance): Response {
+    const known = this.#services.get(body.name)?.get(body.id);
+    if (known === undefined) return json(404, { code: 'ERR_INSTANCE_UNKNOWN' });
+    if (known.incarnation !== body.incarnation) return json(409, { code: 'ERR_INCARNATION_STALE' });
+    return json(200, { lease: {}, revision: this.position });
+  }
+
+  #delete(name: string, url: URL): Response {
+    const id = url.searchParams.get('id') ?? '';
+    const known = this.#services.get(name)?.get(id);
+    if (known === undefined) return json(404, { code: 'ERR_INSTANCE_UNKNOWN' });
+    this.remove(name, id);
+    return json(200, known);
+  }
+
+  #watch(request: SeenRequest, url: URL): Response {
+    if (this.watchStatus !== undefined) return json(this.watchStatus, { code: 'ERR_UNAVAILABLE' });
+    const services = url.searchParams.get('services');
+    const names = services === null ? undefined : new Set(services.split(','));
+    const lastEventId = request.headers.get('last-event-id') ?? undefined;
+    const { signal } = request;
+    const body = new ReadableStream<Uint8Array>({
+      start: (stream) => {
+        const watcher: Watcher = { names, lastEventId, stream };
+        this.watchers.add(watcher);
+        stream.enqueue(new TextEncoder().encode('retry: 500\n\n'));
+        this.#begin(watcher);
+        signal.addEventListener('abort', () => {
+          if (this.watchers.delete(watcher)) stream.error(signal.reason);
+        });
+      },
+    });
+    return new Response(body, { headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
+  }
+
+  #begin({ names, lastEventId, stream }: Watcher): void {
+    const [epoch, revision] = lastEventId?.split(':') ?? [];
+    const since = Number(revision);
+    const resumable = epoch === `e${this.#epoch}` && this.#revision - since <= this.ringSize;
+    if (resumable) {
+      for (const change of this.#log) {
+        if (change.revision > since && (names?.has(change.name) ?? true))
+          stream.enqueue(new TextEncoder().encode(change.text));
+      }
+      return;
+    }
+    const instances = [...this.#services.values()].flatMap((known) => [...known.values()]);
+    const wanted = instances.filter((instance) => names?.has(instance.name) ?? true);
+    stream.enqueue(
+      this.#event('snapshot', this.#revision, {
+        epoch: `e${this.#epoch}`,
+        revision: this.#revision,
+        instances: wanted,
+      }),
+    );
+  }
+
+  #publish(event: string, name: string, data: object): void {
+    this.#revision += 1;
+    const bytes = this.#event(event, this.#revision, data);
+    this.#log.push({ revision: this.#revision, name, text: new TextDecoder().decode(bytes) });
+    for (const watcher of this.watchers) if (watcher.names?.has(name) ?? true) watcher.stream.enqueue(bytes);
+  }
+
+  #event(event: string, revision: number, data: object): Uint8Array {
+    return new TextEncoder().encode(
+      `id: e${this.#epoch}:${revision}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`,
+    );
+  }
+}
+
+/** An answer in JSON. */
+export function json(status: number, body: object, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/json', ...headers },
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const leave = (): void => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+  });
+}
