@@ -1,1 +1,14 @@
-export { gateway } from './gateway.ts';
+export { gatewayHealth } from './health.ts';
+export type { CachedInstances, DiscoveryView, GatewayHealth, GatewayHealthOptions } from './health.ts';
+export type { Invocation, InvocationAnswer } from './invoke.ts';
+export { meshRoutes } from './mesh-routes.ts';
+export type { MeshRoutesOptions } from './mesh-routes.ts';
+export { meshMetrics } from './metrics.ts';
+export type { CircuitMetrics, CircuitStatus, MeshMetrics } from './metrics.ts';
+export type { ProxyClient } from './proxy-client.ts';
+export { proxyRoutes } from './proxy.ts';
+export type { ProxyRoutesOptions } from './proxy.ts';
+export type { ProxyRoute } from './route-table.ts';
+export { upstreamProblem } from './upstream-failure.ts';
+export { Upstream } from './upstream.ts';
+export type { Answer, AnswerSource, Loaded, UpstreamOptions, UpstreamSnapshot } from './upstream.ts';

@@ -1,0 +1,92 @@
+import type { ServiceClient } from '@mesh/service-client';
+import { circuitMetrics, type CircuitMetrics } from './metrics.ts';
+import type { Upstream } from './upstream.ts';
+
+/** The part of a discovery client that the health shows; a `DiscoveryClient` fits. */
+export interface DiscoveryView {
+  readonly status: 'connected' | 'disconnected';
+  cache(): readonly { readonly name: string; readonly ttlMs: number; readonly instances: number }[];
+}
+
+/** What {@link gatewayHealth} takes. */
+export interface GatewayHealthOptions {
+  /** Who answers: `api-gateway`, `api-gateway-8000`. */
+  readonly identity: { readonly service: string; readonly instance: string };
+  /** Port on which the gateway listens. */
+  readonly port: number;
+  readonly discovery: DiscoveryView;
+  /** Address of the registry. */
+  readonly server: string;
+  /** Services behind the gateway that have a circuit of their own. Default: none. */
+  readonly upstreams?: readonly Upstream[];
+  /** Its instances are summed up. Default: none are. */
+  readonly client?: Pick<ServiceClient, 'getSnapshot'>;
+}
+
+/** Whether the instances of a service are known, for how many more seconds, and how many they are. */
+export interface CachedInstances {
+  readonly cached: boolean;
+  readonly ttl: number;
+  readonly services: number;
+}
+
+/** The health of a gateway. */
+export interface GatewayHealth {
+  readonly service: string;
+  readonly instance: string;
+  /** `degraded` while the registry cannot be reached or a circuit is not closed: answers come from a cache or are missing. */
+  readonly status: 'healthy' | 'degraded';
+  readonly port: number;
+  /** ISO 8601, UTC. */
+  readonly timestamp: string;
+  readonly serviceDiscovery: { readonly status: 'connected' | 'disconnected'; readonly server: string };
+  /** By service. */
+  readonly cache: Readonly<Record<string, CachedInstances>>;
+  readonly circuitBreakers: Readonly<Record<string, CircuitMetrics>>;
+  /** By service that was called: its instances, and how many of them would be asked now. */
+  readonly services: Readonly<Record<string, { readonly instances: number; readonly available: number }>>;
+}
+
+/** The body of the gateway's `GET /health`. Looks only at what this process knows: it asks nobody and is always fast. */
+export function gatewayHealth(options: GatewayHealthOptions): GatewayHealth {
+  const { identity, port, discovery, server, upstreams = [], client } = options;
+  const services = client?.getSnapshot().services ?? {};
+  const circuitBreakers = circuitMetrics({ services }, upstreams);
+  const isWell =
+    discovery.status === 'connected' &&
+    Object.values(circuitBreakers).every(({ status }) => status === 'CLOSED');
+  return {
+    service: identity.service,
+    instance: identity.instance,
+    status: isWell ? 'healthy' : 'degraded',
+    port,
+    timestamp: new Date().toISOString(),
+    serviceDiscovery: { status: discovery.status, server: withoutSecrets(server) },
+    cache: cacheOf(discovery, upstreams),
+    circuitBreakers,
+    services: Object.fromEntries(
+      Object.entries(services).map(([service, { instances }]) => [
+        service,
+        { instances: instances.length, available: instances.filter(({ available }) => available).length },
+      ]),
+    ),
+  };
+}
+
+function cacheOf(
+  discovery: DiscoveryView,
+  upstreams: readonly Upstream[],
+): Readonly<Record<string, CachedInstances>> {
+  const cached = discovery.cache().map(({ name, ttlMs, instances }): [string, CachedInstances] => {
+    return [name, { cached: true, ttl: Math.round(ttlMs / 1_000), services: instances }];
+  });
+  const known = upstreams.map(({ service }): [string, CachedInstances] => {
+    return [service, { cached: false, ttl: 0, services: 0 }];
+  });
+  return Object.fromEntries([...known, ...cached]);
+}
+
+/** The address as it may be shown: a URL can carry a password. */
+function withoutSecrets(server: string): string {
+  return server.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1');
+}

@@ -1,0 +1,40 @@
+import type { CallContext, callContext } from '@mesh/service-client';
+import type { Readable } from 'node:stream';
+
+/** The part of undici's controller that the proxy uses. */
+export interface UpstreamController {
+  readonly rawHeaders?: unknown;
+  abort(reason: Error): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** The part of undici's dispatch handler that the proxy implements. */
+export interface UpstreamHandler {
+  onRequestStart(controller: UpstreamController, context: unknown): void;
+  onResponseStart(
+    controller: UpstreamController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+    statusMessage?: string,
+  ): void;
+  onResponseData(controller: UpstreamController, chunk: Buffer): void;
+  onResponseEnd(controller: UpstreamController, trailers: unknown): void;
+  onResponseError(controller: UpstreamController | null, error: Error): void;
+}
+
+/** What the proxy asks a dispatcher for. */
+export interface UpstreamRequest {
+  readonly origin: string;
+  readonly path: string;
+  readonly method: string;
+  readonly headers: string[];
+  readonly body: Readable | null;
+  readonly bodyTimeout: number;
+  readonly [callContext]: CallContext;
+}
+
+/** What the proxy needs of a client; a `ServiceClient` of `@mesh/service-client` fits. */
+export interface ProxyClient {
+  readonly dispatcher: { dispatch(options: UpstreamRequest, handler: UpstreamHandler): boolean };
+}
