@@ -17,7 +17,7 @@ export interface Fixture {
 /** Jitter is in the middle (factor 1) unless `random` says otherwise. */
 export function fixture(options: DiscoveryClientOptions = {}): Fixture {
   const time = new VirtualTime();
-  const registry = new FakeRegistry(() => time.now());
+  const registry = new FakeRegistry(time);
   const events: DiscoveryEvent[] = [];
   const client = new DiscoveryClient({
     clock: time,

@@ -1,4 +1,5 @@
 import type { Instance } from './instance.ts';
+import { VirtualTime } from './virtual-time.spec-support.ts';
 
 /** A request as the fake registry received it. */
 export interface SeenRequest {
@@ -44,7 +45,7 @@ export function instanceOf(name: string, port: number, more: Partial<Instance> =
 export class FakeRegistry {
   readonly requests: SeenRequest[] = [];
   readonly watchers = new Set<Watcher>();
-  readonly #now: () => number;
+  readonly #time: VirtualTime;
   readonly #services = new Map<string, Map<string, Instance>>();
   #log: LoggedChange[] = [];
   #epoch = 1;
@@ -58,8 +59,11 @@ export class FakeRegistry {
   /** Answers instead of the registry when it returns something. */
   intercept: ((request: SeenRequest) => Response | Promise<Response> | undefined) | undefined;
 
-  constructor(now: () => number = () => 0) {
-    this.#now = now;
+  /** Milliseconds between the moment a lookup is answered and the moment the answer arrives. */
+  latencyMs = 0;
+
+  constructor(time = new VirtualTime()) {
+    this.#time = time;
   }
 
   get position(): string {
@@ -67,10 +71,10 @@ export class FakeRegistry {
   }
 
   readonly fetch: typeof fetch = async (input, init) => {
-    const url = new URL(String(input));
+    const url = new URL(input as string);
     const signal = init?.signal ?? new AbortController().signal;
     const request: SeenRequest = {
-      at: this.#now(),
+      at: this.#time.now(),
       method: init?.method ?? 'GET',
       path: url.pathname + url.search,
       headers: new Headers(init?.headers),
@@ -85,7 +89,10 @@ export class FakeRegistry {
     if (this.mode === 'down') throw new TypeError('fetch failed');
     if (this.mode === 'hang') return await aborted(signal);
     if (this.mode === 'broken') return json(500, { code: 'ERR_INTERNAL' });
-    return this.#route(request, url);
+    const response = this.#route(request, url);
+    if (this.latencyMs > 0 && url.pathname !== '/watch')
+      await Promise.race([this.#travel(), aborted(signal)]);
+    return response;
   };
 
   /** The requests to a route, e.g. `POST /heartbeat` or `GET /services/a`. */
@@ -136,6 +143,10 @@ export class FakeRegistry {
     this.#log = [];
     this.#services.clear();
     this.dropWatchers(new TypeError('terminated'));
+  }
+
+  #travel(): Promise<void> {
+    return new Promise((resolve) => this.#time.set(resolve, this.latencyMs));
   }
 
   #route(request: SeenRequest, url: URL): Response {

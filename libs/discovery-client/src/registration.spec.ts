@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { fixture } from './client-fixture.spec-support.ts';
 import { instanceOf, json } from './fake-registry.spec-support.ts';
-import type { Registration } from './instance.ts';
 import { seeded, settle } from './virtual-time.spec-support.ts';
 
 afterEach(settle);
@@ -229,11 +228,10 @@ test('a goodbye nobody hears is reported, not thrown, and takes requestTimeout a
 
 test('leaving a block deregisters', async () => {
   const { client, registry } = fixture(polling);
-  const leave = async (registration: Registration): Promise<void> => {
-    await using _registration = registration;
-    expect(registry.list('users')).toHaveLength(1);
-  };
-  await leave(await client.register(users));
+  {
+    await using registration = await client.register(users);
+    expect(registry.list('users')).toEqual([expect.objectContaining({ id: registration.instance.id })]);
+  }
   expect(registry.list('users')).toEqual([]);
 });
 

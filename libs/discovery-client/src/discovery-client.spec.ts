@@ -1,0 +1,251 @@
+import { afterEach, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { fixture } from './client-fixture.spec-support.ts';
+import { isDiscoveryError } from './discovery-error.ts';
+import { instanceOf } from './fake-registry.spec-support.ts';
+import { DiscoveryClient, DiscoveryError } from './index.ts';
+import { seeded, settle } from './virtual-time.spec-support.ts';
+
+afterEach(settle);
+
+const users = { name: 'users', port: 4000 } as const;
+
+test('a client that was never used has nothing to close', async () => {
+  const { client, registry, time } = fixture();
+  expect(client.status).toBe('disconnected');
+  await client.close();
+  expect(registry.requests).toEqual([]);
+  expect(time.pending).toBe(0);
+});
+
+test('close deregisters everything, ends the watch and leaves no timer', async () => {
+  const { client, registry, time } = fixture();
+  await Promise.all([client.register(users), client.register({ name: 'orders', port: 5000 })]);
+  await client.resolve('users');
+  await time.advance(1100);
+  expect(registry.watchers.size).toBe(1);
+  await Promise.all([client.close(), client.close()]);
+  expect([...registry.list('users'), ...registry.list('orders')]).toEqual([]);
+  expect(registry.watchers.size).toBe(0);
+  expect(time.pending).toBe(0);
+  const requests = registry.requests.length;
+  await time.advance(3600_000);
+  expect(registry.requests).toHaveLength(requests);
+});
+
+test('leaving a block closes', async () => {
+  const { client, registry } = fixture();
+  {
+    await using owner = client;
+    await owner.register(users);
+  }
+  expect(registry.list('users')).toEqual([]);
+});
+
+test('whoever waits is rejected like an abort, and so is whoever comes later', async () => {
+  const { client, registry, time } = fixture();
+  registry.mode = 'hang';
+  const waiting = [client.resolve('users'), client.register(users)].map((call) =>
+    call.catch((error: unknown) => error),
+  );
+  await settle();
+  await client.close();
+  for (const error of await Promise.all(waiting)) {
+    expect(error).toMatchObject({ name: 'AbortError', code: 'ERR_DISCOVERY_CLOSED' });
+  }
+  await expect(client.resolve('users')).rejects.toMatchObject({ code: 'ERR_DISCOVERY_CLOSED' });
+  await expect(client.register(users)).rejects.toMatchObject({ code: 'ERR_DISCOVERY_CLOSED' });
+  expect(client.peek('users')).toBeUndefined();
+  expect(registry.requests.every(({ signal }) => signal.aborted)).toBe(true);
+  expect(time.pending).toBe(0);
+});
+
+test('after close the last list can still be peeked at, for the calls that are being finished', async () => {
+  const { client, registry, time } = fixture();
+  registry.upsert(instanceOf('users', 4000));
+  await client.resolve('users');
+  await client.close();
+  await time.advance(3600_000);
+  expect(client.peek('users')?.instances).toHaveLength(1);
+  expect(registry.calls('GET /services')).toHaveLength(1);
+});
+
+test('close takes requestTimeout at most, however many goodbyes nobody hears', async () => {
+  const { client, registry, time } = fixture({ requestTimeout: 400 });
+  for (let port = 4000; port < 4010; port += 1) await client.register({ name: 'users', port });
+  registry.mode = 'hang';
+  let closed = false;
+  void client.close().then(() => (closed = true));
+  await time.advance(399);
+  expect(closed).toBe(false);
+  await time.advance(1);
+  expect(closed).toBe(true);
+  expect(time.pending).toBe(0);
+});
+
+test.each(['up', 'down', 'hang', 'broken'] as const)(
+  'close ends in every phase: registry %s',
+  async (mode) => {
+    for (let at = 0; at < 40_000; at = Math.ceil(at * 1.7) + 1) {
+      const { client, registry, time } = fixture({ requestTimeout: 300 });
+      registry.upsert(instanceOf('orders', 5000));
+      if (at % 2 === 0) await client.register({ ...users, heartbeatInterval: 1 });
+      registry.mode = mode;
+      const calls = Promise.allSettled([
+        client.register({ name: 'carts', port: 6000 }),
+        client.resolve('orders'),
+      ]);
+      await time.advance(at);
+      let closed = false;
+      void client.close().then(() => (closed = true));
+      await time.advance(300);
+      expect(closed).toBe(true);
+      await calls;
+      expect(time.pending).toBe(0);
+      expect(registry.watchers.size).toBe(0);
+      if (mode === 'up') expect([...registry.list('users'), ...registry.list('carts')]).toEqual([]);
+    }
+  },
+);
+
+test('status follows what the registry last did', async () => {
+  const { client, registry, time, of } = fixture({ watch: false });
+  await client.resolve('users');
+  expect(client.status).toBe('connected');
+  registry.mode = 'down';
+  await time.advance(2000);
+  await client.resolve('users');
+  expect(client.status).toBe('disconnected');
+  registry.mode = 'broken';
+  await time.advance(2000);
+  await client.resolve('users');
+  expect(client.status).toBe('connected');
+  expect([of('connected').length, of('disconnected').length]).toEqual([2, 1]);
+});
+
+test('errors are told by their code, across copies of the library', () => {
+  expect(isDiscoveryError(new DiscoveryError('ERR_DISCOVERY_UNAVAILABLE', 'x'))).toBe(true);
+  expect(isDiscoveryError(Object.assign(new Error('x'), { code: 'ERR_DISCOVERY_CLOSED' }))).toBe(true);
+  expect(isDiscoveryError(Object.assign(new Error('x'), { code: 'ERR_OTHER' }))).toBe(false);
+  expect(isDiscoveryError(new Error('x'))).toBe(false);
+  expect(isDiscoveryError(undefined)).toBe(false);
+});
+
+test('options are checked when the client is made', () => {
+  expect(() => new DiscoveryClient({ requestTimeout: -1 })).toThrow(/requestTimeout .* got -1/);
+});
+
+const names = ['users', 'orders', 'carts'] as const;
+const name = fc.constantFrom(...names);
+const port = fc.integer({ min: 1, max: 4 });
+const operations = fc.array(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant('upsert' as const),
+        name,
+        port,
+        weight: fc.integer({ min: 1, max: 3 }),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('remove' as const), name, port }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('use' as const), name }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(1, 30, 400, 3000, 9000) }),
+    },
+    fc.record({
+      do: fc.constantFrom(
+        'drop' as const,
+        'restart' as const,
+        'bookmark' as const,
+        'part' as const,
+        'join' as const,
+      ),
+    }),
+    fc.record({ do: fc.constant('latency' as const), ms: fc.constantFrom(0, 50, 2500) }),
+    fc.record({ do: fc.constant('ring' as const), size: fc.constantFrom(0, 2, 1000) }),
+  ),
+  { maxLength: 40 },
+);
+
+/**
+ * The model is the registry itself, plus who is alive: instances register again within their lease after a restart.
+ * Always: who is alive and was once listed by the client is listed. In the end: the lists are those of the registry.
+ */
+test.each([true, false])(
+  'any interleaving of changes, faults and restarts ends in the state of the registry: watch %s',
+  async (watch) => {
+    await fc.assert(
+      fc.asyncProperty(operations, fc.integer(), async (steps, seed) => {
+        const random = seeded(seed);
+        const { client, registry, time } = fixture({ watch, random, cacheMultiplier: 0.2 });
+        const alive = new Map<string, ReturnType<typeof instanceOf>>();
+        const listed = new Set<string>();
+        const key = (instance: { name: string; id: string }): string => `${instance.name} ${instance.id}`;
+        const check = (): void => {
+          const now = new Set<string>();
+          for (const service of names)
+            for (const instance of client.peek(service)?.instances ?? []) now.add(key(instance));
+          for (const id of listed) if (alive.has(id)) expect([...now]).toContain(id);
+          for (const id of now) listed.add(id);
+        };
+        const remove = (service: string, at: number): void => {
+          const instance = instanceOf(service, at);
+          alive.delete(key(instance));
+          listed.delete(key(instance));
+          registry.remove(service, instance.id);
+        };
+        const restart = (): void => {
+          registry.restart();
+          for (const [id, instance] of alive) {
+            time.set(() => {
+              if (alive.get(id) === instance) registry.upsert(instance);
+            }, random() * 40_000);
+          }
+        };
+        for (const step of steps) {
+          if (step.do === 'upsert') {
+            // One address is one instance: the ports of the names differ.
+            const instance = instanceOf(step.name, 1000 * (names.indexOf(step.name) + 4) + step.port, {
+              weight: step.weight,
+            });
+            alive.set(key(instance), instance);
+            registry.upsert(instance);
+          } else if (step.do === 'remove')
+            remove(step.name, 1000 * (names.indexOf(step.name) + 4) + step.port);
+          else if (step.do === 'use') void client.resolve(step.name).catch(() => undefined);
+          else if (step.do === 'wait') await time.advance(step.ms);
+          else if (step.do === 'latency') registry.latencyMs = step.ms;
+          else if (step.do === 'ring') registry.ringSize = step.size;
+          else if (step.do === 'restart') restart();
+          else if (step.do === 'bookmark') registry.bookmark();
+          else if (step.do === 'join') registry.mode = 'up';
+          else {
+            if (step.do === 'part') registry.mode = 'down';
+            registry.dropWatchers(new TypeError('terminated'));
+          }
+          await settle();
+          check();
+        }
+        registry.mode = 'up';
+        registry.latencyMs = 0;
+        for (let second = 0; second < 110; second += 1) {
+          if (second % 10 === 0) registry.bookmark();
+          await time.advance(1000);
+          check();
+        }
+        for (const service of names) {
+          await client.resolve(service);
+          await settle();
+          expect(client.peek(service)?.instances).toEqual(registry.list(service));
+        }
+        await client.close();
+        expect(time.pending).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  },
+  30_000,
+);
