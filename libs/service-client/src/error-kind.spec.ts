@@ -10,7 +10,7 @@ test.each([
   [new errors.HeadersTimeoutError(), 'timeout'],
   [new errors.BodyTimeoutError(), 'timeout'],
   [new errors.ConnectTimeoutError(), 'timeout'],
-  [system('HPE_INVALID_CONSTANT'), 'network'],
+  [new errors.HTTPParserError('not HTTP'), 'network'],
   [system('ECONNRESET', 'read'), 'network'],
   [new UpstreamError('user-service', 'reset'), 'network'],
   [new TimeoutError('late'), 'timeout'],

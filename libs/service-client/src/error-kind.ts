@@ -35,17 +35,22 @@ const undiciCodes = new Set([
  * the instance's.
  */
 export function errorKind(error: unknown, sent: boolean): ErrorKind {
-  if (!(error instanceof Error)) return 'other';
+  if (typeof error !== 'object' || error === null) return 'other';
   if (isTimeoutError(error)) return 'timeout';
   if (isUpstreamError(error)) return 'network';
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  const { name, code, syscall } = error as { name?: unknown; code?: unknown; syscall?: unknown };
+  // undici's parser errors have a code (HPE_...) only now and then.
+  if (name === 'HTTPParserError') return 'network';
   if (typeof code !== 'string') return 'other';
   if (timeouts.has(code)) return 'timeout';
-  if (undiciCodes.has(code) || code.startsWith('HPE_')) return 'network';
+  if (undiciCodes.has(code)) return 'network';
   return systemCodes.has(code) && (!sent || syscall !== undefined) ? 'network' : 'other';
 }
 
 /** What was thrown, as an Error. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+  if (thrown instanceof Error || (typeof thrown === 'object' && thrown !== null && 'message' in thrown)) {
+    return thrown as Error;
+  }
+  return new Error(String(thrown), { cause: thrown });
 }

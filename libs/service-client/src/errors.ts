@@ -3,8 +3,9 @@ interface FailureOptions {
   readonly instance?: string | undefined;
 }
 
+/** By code and not by class: errors may come from another copy of this package or from another realm (Jest, vm). */
 const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && (error as { code?: unknown }).code === code;
+  typeof error === 'object' && error !== null && (error as { code?: unknown }).code === code;
 
 /** A cause only when there is one: an own `cause: undefined` would be printed with every error. */
 const causeOf = ({ cause }: { cause?: unknown }): ErrorOptions | undefined =>

@@ -11,7 +11,7 @@ import type { Controller, Dispatch, Handler, ResponseHeaders } from './undici-ty
 
 /** Timers that can be replaced by virtual ones. */
 export interface Timers {
-  setTimeout(callback: () => void, delayMs: number): { unref?(): unknown };
+  setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(timer: unknown): void;
 }
 
@@ -133,7 +133,8 @@ export class RetriedCall implements AttemptOwner {
       });
       this.#stop(error, false);
     }, timeoutMs);
-    timer.unref?.();
+    // The socket of the attempt keeps the process, the deadline must not.
+    (timer as { unref?(): unknown }).unref?.();
     this.#deadline = timer;
   }
 

@@ -55,7 +55,8 @@ export function retryDelayMs(
   othersLeft: boolean,
 ): number | undefined {
   if (failure.connection && othersLeft) return 0;
-  const ceiling = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** (retry - 1));
+  // 2 ** 1024 is Infinity, and Infinity x 0 no delay at all.
+  const ceiling = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.min(retry - 1, 1023));
   const delay = policy.random() * ceiling;
   if (failure.retryAfterMs === undefined || othersLeft) return delay;
   return failure.retryAfterMs > policy.maxRetryAfterMs ? undefined : Math.max(delay, failure.retryAfterMs);
