@@ -13,6 +13,8 @@ export class ChangeFeed {
   readonly epoch: string;
   readonly #log: ChangeLog;
   readonly #listeners = new Set<(change: Change) => void>();
+  readonly #untold: Change[] = [];
+  #telling = false;
   #revision = 0;
 
   constructor(epoch: string, capacity: number) {
@@ -30,18 +32,19 @@ export class ChangeFeed {
     return formatPosition(this.epoch, this.#revision + 1);
   }
 
-  /** Announces a change that has been made, so that whoever is told reads it everywhere. */
+  /**
+   * Announces a change that has been made, so that whoever is told reads it everywhere. A change that a listener makes is
+   * told after the one it was told of, so that all listeners see one order.
+   */
   publish(draft: ChangeDraft): void {
     this.#revision += 1;
     const change: Change = { revision: this.#revision, ...draft };
     this.#log.append(change);
-    for (const listener of this.#listeners) {
-      try {
-        listener(change);
-      } catch {
-        // A broken observer must not keep an instance from registering.
-      }
-    }
+    this.#untold.push(change);
+    if (this.#telling) return;
+    this.#telling = true;
+    for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift()) this.#tell(next);
+    this.#telling = false;
   }
 
   /** The changes after a position, undefined when it is of another run or too old. */
@@ -65,5 +68,15 @@ export class ChangeFeed {
   /** Forgets all listeners. */
   close(): void {
     this.#listeners.clear();
+  }
+
+  #tell(change: Change): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch {
+        // A broken observer must not keep an instance from registering.
+      }
+    }
   }
 }

@@ -1,1 +1,14 @@
+export type { Change, RemoveReason } from './change-log.ts';
+export { discoveryServer } from './discovery-server.ts';
+export type { DiscoveryServerOptions } from './discovery-server.ts';
+export { registryHealth } from './health.ts';
+export type { RegistryHealth } from './health.ts';
+export type { DeregistrationRequest, HeartbeatRequest, Lease, RegistrationRequest } from './registration.ts';
+export { isRegistryError, RegistryError } from './registry-error.ts';
+export type { RegistryErrorCode } from './registry-error.ts';
 export { Registry } from './registry.ts';
+export type { Registered, RegistryOptions, Renewal } from './registry.ts';
+export type { ServiceView } from './service-entry.ts';
+export { WatchHub } from './watch-hub.ts';
+export type { WatchHubOptions, WatchRequest } from './watch-hub.ts';
+export type { WatchStream } from './watcher.ts';

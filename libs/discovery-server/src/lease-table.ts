@@ -7,7 +7,7 @@ import { LeaseClock, pulseMs } from './lease-clock.ts';
 export interface LeaseTableOptions<T> {
   readonly clock: Clock;
   readonly timers: Timers;
-  /** Called once for each lease that ran out, after it left the table, in the order of their ends. */
+  /** Called once for each lease that ran out, after it left the table, in the order of their ends. Must not throw. */
   readonly onExpired: (entry: T) => void;
 }
 
@@ -23,6 +23,7 @@ export class LeaseTable<T extends Deadlined> {
   readonly #onExpired: (entry: T) => void;
   #timer: unknown;
   #wakesAtMs = Infinity;
+  #sweeping = false;
   #closed = false;
 
   constructor({ clock, timers, onExpired }: LeaseTableOptions<T>) {
@@ -52,13 +53,16 @@ export class LeaseTable<T extends Deadlined> {
     this.#queue.delete(entry);
   }
 
-  /** Ends every lease that ran out by now. */
+  /** Ends every lease that ran out by now. Called from `onExpired` it does nothing: ends happen one after the other. */
   sweep(): void {
     const now = this.#clock.now();
+    if (this.#sweeping) return;
+    this.#sweeping = true;
     for (let first = this.#queue.first(); first && first.deadline <= now; first = this.#queue.first()) {
       this.#queue.delete(first);
       this.#onExpired(first);
     }
+    this.#sweeping = false;
   }
 
   /** Stops the timer for good. */

@@ -89,6 +89,7 @@ export class Registry {
 
   /** Position of the last change of all, `epoch:revision`. */
   get revision(): string {
+    this.#leases.sweep();
     return this.#feed.position;
   }
 
@@ -261,7 +262,7 @@ export class Registry {
     const durationMs = record.leaseMs;
     this.#leases.grant(record, durationMs);
     const expiresAt = new Date(record.lastHeartbeatMs + durationMs).toISOString();
-    const revision = this.#directory.service(record.instance.name)?.revision ?? this.revision;
+    const revision = this.#directory.service(record.instance.name)?.revision ?? this.#feed.position;
     return { lease: { durationMs, expiresAt }, revision };
   }
 
