@@ -135,9 +135,9 @@ test('options are checked when the client is made', () => {
   expect(() => new DiscoveryClient({ requestTimeout: -1 })).toThrow(/requestTimeout .* got -1/);
 });
 
-const names = ['users', 'orders', 'carts'] as const;
+const names = ['users', 'orders'] as const;
 const name = fc.constantFrom(...names);
-const port = fc.integer({ min: 1, max: 4 });
+const port = fc.integer({ min: 1, max: 3 });
 const operations = fc.array(
   fc.oneof(
     {
@@ -164,7 +164,7 @@ const operations = fc.array(
         'join' as const,
       ),
     }),
-    fc.record({ do: fc.constant('latency' as const), ms: fc.constantFrom(0, 50, 2500) }),
+    fc.record({ do: fc.constant('latency' as const), ms: fc.constantFrom(0, 300, 2500) }),
     fc.record({ do: fc.constant('ring' as const), size: fc.constantFrom(0, 2, 1000) }),
   ),
   { maxLength: 40 },
@@ -244,7 +244,7 @@ test.each([true, false])(
         await client.close();
         expect(time.pending).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: watch ? 200 : 80 },
     );
   },
   30_000,

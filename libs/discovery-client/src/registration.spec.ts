@@ -306,3 +306,56 @@ test('news of its own removal that arrives while a heartbeat is under way is not
   expect(registry.list('users')).toHaveLength(1);
   await client.close();
 });
+
+test('what the watch tells about the time before the acceptance is no news', async () => {
+  const { client, registry, time, of } = fixture();
+  registry.upsert(instanceOf('users', 4000));
+  await client.resolve('users');
+  await time.advance(20);
+  registry.dropWatchers();
+  registry.remove('users', '127.0.0.1:4000');
+  await client.register(users);
+  await time.advance(1000);
+  expect(registry.calls('GET /watch').at(-1)?.headers.get('last-event-id')).toBe('e1:1');
+  expect(of('registration-lost')).toEqual([]);
+  expect(registry.calls('POST /register')).toHaveLength(1);
+  await client.close();
+});
+
+test('a registry that is heard on another way is told at once', async () => {
+  const { client, registry, time } = fixture(polling);
+  registry.mode = 'down';
+  const registering = client.register(users);
+  await time.advance(600_000);
+  registry.mode = 'up';
+  await client.resolve('orders');
+  await registering;
+  expect(registry.list('users')).toHaveLength(1);
+  await client.close();
+});
+
+test('heartbeats leave no listeners behind', async () => {
+  const { client, time } = fixture(polling);
+  const { prototype } = AbortSignal;
+  const { addEventListener, removeEventListener } = prototype;
+  let listeners = 0;
+  prototype.addEventListener = function (this: AbortSignal, ...args: Parameters<typeof addEventListener>) {
+    listeners += 1;
+    addEventListener.apply(this, args);
+  };
+  prototype.removeEventListener = function (
+    this: AbortSignal,
+    ...args: Parameters<typeof removeEventListener>
+  ) {
+    listeners -= 1;
+    removeEventListener.apply(this, args);
+  };
+  try {
+    await client.register(users);
+    await time.advance(3000_000);
+    expect(listeners).toBe(0);
+    await client.close();
+  } finally {
+    Object.assign(prototype, { addEventListener, removeEventListener });
+  }
+});

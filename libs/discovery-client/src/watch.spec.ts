@@ -411,3 +411,126 @@ test('with the watch switched off there is none', async () => {
   expect(registry.calls('GET /watch')).toEqual([]);
   await client.close();
 });
+
+test('what a list has seen already is not replayed to it when the watch starts over earlier', async () => {
+  const all = await watching();
+  const { client, registry, time, of } = all;
+  registry.upsert(instanceOf('orders', 5000));
+  registry.upsert(instanceOf('orders', 5001));
+  registry.remove('orders', '127.0.0.1:5001');
+  await client.resolve('orders');
+  await time.advance(1000);
+  expect(registry.calls('GET /watch').at(-1)?.headers.get('last-event-id')).toBe('e1:2');
+  expect(of('changed').filter(({ name }) => name === 'orders')).toHaveLength(1);
+  registry.upsert(instanceOf('orders', 5002));
+  await settle();
+  expect(ports(all, 'orders')).toEqual([5000, 5002]);
+  await client.close();
+});
+
+test('what happened between the answer to a fetch and its arrival is not lost when its name joins the watch', async () => {
+  const all = await watching();
+  const { client, registry, time } = all;
+  registry.upsert(instanceOf('orders', 5000));
+  registry.latencyMs = 1500;
+  const resolving = client.resolve('orders');
+  await settle();
+  registry.upsert(instanceOf('orders', 5001));
+  registry.upsert(instanceOf('users', 4002));
+  registry.bookmark();
+  await time.advance(1500);
+  await resolving;
+  await time.advance(1000);
+  expect(ports(all, 'orders')).toEqual([5000, 5001]);
+  await client.close();
+});
+
+test('an answer older than the list is dropped, also when the watch is gone again by then', async () => {
+  const all = await watching();
+  const { client, registry, time } = all;
+  registry.dropWatchers();
+  registry.mode = 'down';
+  await time.advance(70_000);
+  registry.latencyMs = 4900;
+  registry.mode = 'up';
+  client.peek('users');
+  await settle();
+  expect(registry.calls('GET /services')).toHaveLength(2);
+  registry.upsert(instanceOf('users', 4002));
+  await time.advance(4000);
+  expect(ports(all)).toEqual([4000, 4001, 4002]);
+  registry.mode = 'down';
+  registry.dropWatchers();
+  await time.advance(1000);
+  expect(ports(all)).toEqual([4000, 4001, 4002]);
+  await client.close();
+});
+
+test('bookmarks move the position to resume from, so that strangers do not use up what the registry remembers', async () => {
+  const { client, registry, time } = await watching();
+  for (let port = 9000; port < 9020; port += 1) registry.upsert(instanceOf('strangers', port));
+  registry.bookmark();
+  await settle();
+  registry.dropWatchers();
+  await time.advance(500);
+  expect(registry.calls('GET /watch').at(-1)?.headers.get('last-event-id')).toBe('e1:22');
+  await client.close();
+});
+
+test('a connection without a base (no resume, no snapshot yet) is not live', async () => {
+  const { client, registry, time, of } = fixture();
+  registry.intercept = ({ path }) =>
+    path.startsWith('/watch')
+      ? new Response('id: e1:9\nevent: bookmark\ndata: {}\n\n', {
+          headers: { 'content-type': 'text/event-stream' },
+        })
+      : json(200, { name: 'users', instances: [instanceOf('users', 4000)], revision: 9 });
+  await client.resolve('users');
+  await time.advance(100);
+  expect(registry.calls('GET /watch')).toHaveLength(1);
+  expect(of('watching')).toEqual([]);
+  await client.close();
+});
+
+test('a snapshot that lists another id at the address of a missing instance ends its hold', async () => {
+  const all = await watching();
+  const { client, registry, time } = all;
+  registry.restart();
+  registry.upsert(instanceOf('users', 4000, { id: 'other' }));
+  await time.advance(500);
+  expect(client.peek('users')?.instances.map(({ id }) => id)).toEqual(['127.0.0.1:4001', 'other']);
+  await client.close();
+});
+
+test('a registry heard again after a long silence gets a moment to tell who is back', async () => {
+  const all = await watching();
+  const { client, registry, time } = all;
+  registry.restart();
+  await time.advance(500);
+  registry.bookmark();
+  await settle();
+  registry.mode = 'down';
+  registry.dropWatchers();
+  registry.upsert(instanceOf('users', 4002));
+  await time.advance(120_000);
+  registry.mode = 'up';
+  for (let at = 0; at < 10_000 && registry.watchers.size === 0; at += 100) await time.advance(100);
+  expect(ports(all)).toEqual([4000, 4001, 4002]);
+  await time.advance(800);
+  registry.upsert(instanceOf('users', 4000));
+  await time.advance(300);
+  expect(ports(all)).toEqual([4000, 4002]);
+  await client.close();
+});
+
+test('a registry that is heard on another way is watched again at once', async () => {
+  const { client, registry, time } = await watching();
+  registry.mode = 'down';
+  registry.dropWatchers();
+  await time.advance(600_000);
+  registry.mode = 'up';
+  await client.resolve('orders');
+  await settle();
+  expect(registry.watchers.size).toBe(1);
+  await client.close();
+});
