@@ -149,6 +149,6 @@ function withDeadline(probe: HealthProbe, timeoutMs: number): Promise<void> {
 }
 
 function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.slice(0, 200) || 'failed';
+  const message = typeof error === 'object' && error !== null && 'message' in error ? error.message : error;
+  return String(message).slice(0, 200) || 'failed';
 }
