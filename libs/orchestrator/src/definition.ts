@@ -9,7 +9,7 @@ export interface EnvContext {
   /** Name of this instance, such as `user-service-4001`. */
   readonly instance: string;
   /** `http://127.0.0.1:<port>` of the first instance of a service, final for everything in `dependsOn`. */
-  url(service: string): string;
+  readonly url: (service: string) => string;
 }
 
 /** Consecutive ports, one instance on each. */
@@ -54,7 +54,7 @@ export interface MeshConfig {
   /** Key of the service that is the registry: `GET /services/<serviceName>` is asked there. */
   readonly registry?: string;
   /** Lines that a program shows once the mesh is ready: what to try next. */
-  readonly hints?: (context: { url(service: string): string }) => readonly string[];
+  readonly hints?: (context: Pick<EnvContext, 'url'>) => readonly string[];
 }
 
 /** A definition with its defaults filled in. */

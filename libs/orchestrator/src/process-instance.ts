@@ -8,6 +8,8 @@ import type { ProcessSnapshot } from './process-snapshot.ts';
 import { probeHealth, probeListening, probeRegistered, type Gate, type Probe } from './readiness.ts';
 
 const linesKept = 20;
+/** Crashes on the way to ready that a start puts up with: what fails twice will most likely fail again. */
+const startTries = 2;
 const livingStates: ReadonlySet<ProcessState> = new Set(['starting', 'listening', 'healthy', 'ready']);
 
 /** Someone waits for this start: it ends at ready, at a final failure, or when the instance is stopped. */
@@ -22,7 +24,7 @@ type Attempt = PromiseWithResolvers<void>;
  * starting | listening | healthy | ready
  *     --exit 0-------------------> stopped
  *     --exit not 0, signal-------> crashed --> backing-off --delay--> starting
- *                                     '------> failed       restart 'never', or a crash loop
+ *                                     '------> failed       restart 'never', a crash loop, or twice while starting
  *     --listening or healthy too late--> stopping --> failed, or crashed when it had been ready before
  *     --stop---------------------> stopping --> stopped
  * backing-off --stop--> stopped          stopped | failed | backing-off --start--> starting
@@ -55,6 +57,8 @@ export class ProcessInstance implements HostedInstance {
   #restarts = 0;
   #reason: string | undefined;
   #lastLines: string[] = [];
+  /** Crashes in the start that somebody waits for. */
+  #failedTries = 0;
 
   constructor(definition: ResolvedService, port: number, host: InstanceHost) {
     this.service = definition.name;
@@ -118,6 +122,7 @@ export class ProcessInstance implements HostedInstance {
     if (this.#state === 'ready') return Promise.resolve();
     if (this.#late !== undefined) return Promise.reject(this.#error('timeout', this.#late));
     this.#cancelRestart?.();
+    this.#failedTries = 0;
     const attempt = (this.#attempt = Promise.withResolvers());
     // Whether anybody waits for the answer is the caller's business.
     attempt.promise.catch(() => undefined);
@@ -177,7 +182,7 @@ export class ProcessInstance implements HostedInstance {
     const claim = await this.#host.claimPort(this, !this.#hasListened);
     if (generation !== this.#generation) return;
     if ('blocked' in claim) {
-      this.#crash(claim.blocked, 0);
+      this.#crash(claim.blocked);
       return;
     }
     this.#port = claim.port;
@@ -237,6 +242,7 @@ export class ProcessInstance implements HostedInstance {
     this.#to('ready');
     this.#attempt?.resolve();
     this.#attempt = undefined;
+    this.#failedTries = 0;
   }
 
   async #passGate(generation: number, gate: Gate, probe: Probe, timeoutMs: number): Promise<boolean> {
@@ -262,7 +268,7 @@ export class ProcessInstance implements HostedInstance {
     void this.#end(this.#definition.stopTimeoutMs, () => {
       if (!this.#wanted) this.#to('stopped');
       else if (first) this.#give('timeout', reason);
-      else this.#crash(reason, 0);
+      else this.#crash(reason);
     });
   }
 
@@ -302,17 +308,21 @@ export class ProcessInstance implements HostedInstance {
       this.#wanted = false;
       this.#to('stopped', { reason: 'ended with exit code 0' });
     } else {
-      this.#crash(
-        exit.signal === null ? `ended with exit code ${String(exit.code)}` : `was ended by ${exit.signal}`,
-        healthyMs,
-      );
+      const how =
+        exit.signal === null ? `ended with exit code ${String(exit.code)}` : `was ended by ${exit.signal}`;
+      if (this.#attempt !== undefined) this.#failedTries++;
+      this.#crash(how, healthyMs);
     }
   }
 
-  #crash(reason: string, healthyMs: number): void {
+  #crash(reason: string, healthyMs = 0): void {
     this.#to('crashed', { reason, lastLines: this.#lastLines });
     if (this.#definition.restart === 'never') {
       this.#give('failed', reason);
+      return;
+    }
+    if (this.#failedTries >= startTries) {
+      this.#give('failed', `crashed ${startTries} times before it was ready, and at last ${reason}`);
       return;
     }
     const delayMs = this.#backOff.crashed(this.#host.now(), healthyMs);
