@@ -6,9 +6,9 @@ export class LruMap<V> {
   readonly #limit: number;
   #newest: string | undefined;
 
-  /** @param limit most entries kept; RangeError when it is not an integer >= 1. */
-  constructor(limit: number) {
-    this.#limit = integer('limit', limit, 1);
+  /** @param limit most entries kept; RangeError with the option's `name` when it is not an integer >= 1. */
+  constructor(limit: number, name = 'limit') {
+    this.#limit = integer(name, limit, 1);
   }
 
   /** Entries kept now. */

@@ -66,7 +66,7 @@ function readPolicy(options: RetryOptions): RetryPolicy {
  */
 export function retry(options: RetryOptions = {}): Dispatcher.DispatcherComposeInterceptor {
   const policy = readPolicy(options);
-  const budgets = new LruMap<RetryBudget>(options.maxServices ?? 1000);
+  const budgets = new LruMap<RetryBudget>(options.maxServices ?? 1000, 'retry.maxServices');
   new RetryBudget(options);
 
   return (dispatch) => (call: ServiceDispatchOptions, handler) => {

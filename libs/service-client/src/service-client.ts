@@ -2,9 +2,10 @@ import { Readable } from 'node:stream';
 import type { CircuitBreakerOptions } from '@mesh/circuit-breaker';
 import type { Strategy } from '@mesh/load-balancer';
 import type { TraceContext } from '@mesh/trace-context';
-import { Agent, fetch as undiciFetch, type Dispatcher, type RequestInit, type Response } from 'undici';
+import { fetch as undiciFetch, type Dispatcher, type RequestInit, type Response } from 'undici';
 import { callContext, createCallContext, type ServiceDispatchOptions } from './call-context.ts';
 import { CallTotals, type CallTotalsSnapshot } from './call-totals.ts';
+import { Connections } from './connections.ts';
 import { isServiceName, type Discovery } from './discovery.ts';
 import { NoInstanceError } from './errors.ts';
 import { hasHeader } from './headers.ts';
@@ -82,7 +83,7 @@ export interface ServiceClientSnapshot {
 export class ServiceClient {
   /** The whole path as an undici dispatcher, for `undici.request`, `fetch`, proxies and SDKs; serves fixed origins too. */
   readonly dispatcher: Dispatcher;
-  readonly #agent: Agent;
+  readonly #connections: Connections;
   readonly #pools: ServicePools;
   readonly #totals = new CallTotals();
   readonly #timeoutMs: number;
@@ -100,12 +101,12 @@ export class ServiceClient {
     });
 
     // The path of a request, from the wire to the caller. undici composes from the inside out: written last is outermost.
-    this.#agent = new Agent({
-      // Innermost: keep-alive connections, one pool for each instance. The time to connect is known here only.
-      connect: { timeout: durationMs('connectTimeoutMs', options.connectTimeoutMs ?? 2000) },
-      connections: integer('maxConnections', options.maxConnections ?? 256, 1),
+    this.#connections = new Connections({
+      // Innermost: keep-alive connections, a pool for each instance. The time to connect is known here only.
+      connectTimeoutMs: durationMs('connectTimeoutMs', options.connectTimeoutMs ?? 2000),
+      maxConnections: integer('maxConnections', options.maxConnections ?? 256, 1),
     });
-    this.dispatcher = this.#agent.compose(
+    this.dispatcher = this.#connections.agent.compose(
       // Above the pools, so that it can name the origin; below the retry, so that every attempt is a new pick, has a permit,
       // a limit and a span of its own, and is counted against the instance that it went to.
       services(discovery, {
@@ -175,9 +176,7 @@ export class ServiceClient {
 
   /** Takes no more calls, waits for those in flight for at most `graceMs` (default 5000 ms), then cuts them off. */
   async close(graceMs = 5000): Promise<void> {
-    const timer = setTimeout(() => void this.#agent.destroy(), durationMs('graceMs', graceMs)).unref();
-    await (this.#agent.closed ? undefined : this.#agent.close());
-    clearTimeout(timer);
+    await this.#connections.close(durationMs('graceMs', graceMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

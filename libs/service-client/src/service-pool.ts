@@ -176,7 +176,7 @@ export class ServicePools {
 
   /** @throws RangeError when an option is out of range. */
   constructor(options: ServicePoolOptions = {}) {
-    this.#pools = new LruMap(options.maxServices ?? 1000);
+    this.#pools = new LruMap(options.maxServices ?? 1000, 'maxServices');
     this.#options = options;
     // Options that a pool would refuse are refused now, not at the first call.
     new CircuitBreaker(options.circuitBreaker);
