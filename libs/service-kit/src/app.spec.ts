@@ -208,7 +208,7 @@ describe('GET /health', () => {
   test('tells the state of the service and of what it needs', async () => {
     const app = noteApp({
       checks: { database: () => 1 },
-      healthDetails: () => ({ port: 4000, status: 'fine' }),
+      health: (report) => ({ ...report, port: 4000 }),
     });
     const response = await app.inject('/health');
     expect(response.statusCode).toBe(200);

@@ -9,6 +9,7 @@ import { refuseWrongMethods } from './allowed-methods.ts';
 import { answerClientError } from './client-error.ts';
 import type { ServiceConfig } from './config.ts';
 import { addHealth } from './health-route.ts';
+import type { HealthView } from './health-route.ts';
 import type { HealthCheck } from './health.ts';
 import type { Identity } from './identity.ts';
 import { addOpenApi } from './openapi.ts';
@@ -33,8 +34,8 @@ export interface AppOptions {
   readonly config: Pick<ServiceConfig, 'LOG_LEVEL' | 'BODY_LIMIT' | 'CORS_ORIGIN'>;
   /** What `GET /health` looks at, by name. Default: nothing, so it is healthy while it runs. */
   readonly checks?: Readonly<Record<string, HealthCheck>>;
-  /** More fields for the body of `GET /health`; they may not hide its own. */
-  readonly healthDetails?: () => Readonly<Record<string, unknown>>;
+  /** The body of `GET /health`, made from the report. Default: the report. */
+  readonly health?: HealthView;
   /** What `/docs` says. Default: the name of the service. `false`: there is no `/docs`. */
   readonly openapi?: OpenApiInfo | false;
   /** True when the service serves pages: its policy then lets them load scripts and styles of this origin. Default false. */

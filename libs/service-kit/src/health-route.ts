@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Health } from './health.ts';
-import type { HealthCheck } from './health.ts';
+import type { HealthCheck, HealthReport } from './health.ts';
 import type { Identity } from './identity.ts';
 
 declare module 'fastify' {
@@ -10,17 +10,20 @@ declare module 'fastify' {
   }
 }
 
+/** What `GET /health` shows of a report. The status code is the report's in any case. */
+export type HealthView = (report: HealthReport) => object;
+
 /** What {@link addHealth} takes. */
 export interface HealthRouteOptions {
   readonly identity: Identity;
   readonly checks?: Readonly<Record<string, HealthCheck>>;
-  readonly healthDetails?: () => Readonly<Record<string, unknown>>;
+  readonly health?: HealthView;
 }
 
 /** `GET /health` (200 or 503), `app.health`, and `Connection: close` on every answer once the service is leaving. */
 export function addHealth(
   app: FastifyInstance,
-  { identity, checks = {}, healthDetails }: HealthRouteOptions,
+  { identity, checks = {}, health: view = (report) => report }: HealthRouteOptions,
 ): void {
   const health = new Health(identity, {
     checks,
@@ -47,7 +50,7 @@ export function addHealth(
         return reply
           .code(sick ? 503 : 200)
           .header('cache-control', 'no-store')
-          .send({ ...healthDetails?.(), ...report });
+          .send(view(report));
       },
     );
     done();

@@ -22,8 +22,9 @@ export {
   type HealthReport,
   type HealthStatus,
 } from './health.ts';
+export type { HealthView } from './health-route.ts';
 export { identityOf, type Identity } from './identity.ts';
 export type { ServiceApp } from './leave.ts';
 export type { OpenApiInfo } from './openapi.ts';
-export { runService, type RunningService, type RunOptions } from './run-service.ts';
-export { guarded } from './security.ts';
+export { runService, type RunningService, type RunOptions, type ServiceContext } from './run-service.ts';
+export { guarded, guardOptions } from './security.ts';

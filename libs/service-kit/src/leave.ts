@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Announcement } from './announcement.ts';
 import type { ServiceConfig } from './config.ts';
 import type { Health } from './health.ts';
+import type { Membership } from './membership.ts';
 
 /** What a service must have so that it can be run and can leave; an instance of Fastify made by `createApp` fits. */
 export interface ServiceApp {
@@ -17,7 +17,7 @@ export interface ServiceApp {
 /** Who is leaving. */
 export interface Leaver {
   readonly app: ServiceApp;
-  readonly announcement: Announcement | undefined;
+  readonly membership: Membership;
   readonly config: Pick<ServiceConfig, 'GRACE_PERIOD_MS' | 'LEAVE_DELAY_MS'>;
 }
 
@@ -31,12 +31,15 @@ const idleSweepMs = 50;
  *
  * @returns true when nothing had to be cut off and every close hook succeeded.
  */
-export async function leave({ app, announcement, config }: Leaver): Promise<boolean> {
+export async function leave({ app, membership, config }: Leaver): Promise<boolean> {
   app.health.leave();
-  const wasKnown = announcement?.known ?? false;
-  await Promise.race([announcement?.withdraw(), sleep(config.GRACE_PERIOD_MS, undefined, { ref: false })]);
+  const wasKnown = membership.known;
+  await Promise.race([membership.withdraw(), sleep(config.GRACE_PERIOD_MS, undefined, { ref: false })]);
   if (wasKnown) await sleep(config.LEAVE_DELAY_MS);
-  return drain(app, config.GRACE_PERIOD_MS);
+  // The last requests may still need others, so the way to the registry closes last.
+  const clean = await drain(app, config.GRACE_PERIOD_MS);
+  await membership.close();
+  return clean;
 }
 
 async function drain(app: ServiceApp, graceMs: number): Promise<boolean> {

@@ -1,12 +1,20 @@
-import { Announcement } from './announcement.ts';
 import type { ServiceConfig } from './config.ts';
+import type { DiscoveryClient } from '@mesh/discovery-client';
 import { freePort } from './free-port.ts';
 import { identityOf } from './identity.ts';
 import type { Identity } from './identity.ts';
 import { leave } from './leave.ts';
 import type { ServiceApp } from './leave.ts';
+import { Membership } from './membership.ts';
 import { describeStartupFault } from './startup-fault.ts';
 import { onStopRequest } from './stop-requests.ts';
+
+/** What the application is given to be built with. */
+export interface ServiceContext {
+  readonly identity: Identity;
+  /** Finds other services: the `discovery` of a service client. It outlives the last request; never close it. */
+  readonly discovery: DiscoveryClient;
+}
 
 /** What {@link runService} takes. */
 export interface RunOptions<C extends ServiceConfig> {
@@ -15,7 +23,7 @@ export interface RunOptions<C extends ServiceConfig> {
   /** The configuration, or what reads it: then its faults are reported like every other fault of the start. */
   readonly config: C | (() => C);
   /** Makes the application; see `createApp`. What it opens, it closes in an `onClose` hook. */
-  readonly build: (config: C, identity: Identity) => ServiceApp | Promise<ServiceApp>;
+  readonly build: (config: C, context: ServiceContext) => ServiceApp | Promise<ServiceApp>;
   /** Whether to register with the registry at `DISCOVERY_URL`. Default true. */
   readonly register?: boolean;
 }
@@ -58,10 +66,10 @@ async function start<C extends ServiceConfig>({
   const config = typeof options.config === 'function' ? options.config() : options.config;
   const port = config.PORT === 0 ? await freePort(config.HOST) : config.PORT;
   const identity = identityOf(service, port);
-  const app = await build(config, identity);
+  const membership = new Membership(config);
+  const app = await build(config, { identity, discovery: membership.discovery });
   await listen(app, { port, host: config.HOST });
-  const announcement =
-    options.register === false ? undefined : new Announcement(identity, config, port, app.log);
+  if (options.register !== false) membership.announce(identity, port, app.log);
 
   let leaving: Promise<boolean> | undefined;
   const running: RunningService = {
@@ -70,7 +78,7 @@ async function start<C extends ServiceConfig>({
     leave: (reason = 'asked to') =>
       (leaving ??= (async () => {
         app.log.info({ reason }, 'leaving');
-        const clean = await leave({ app, announcement, config });
+        const clean = await leave({ app, membership, config });
         app.log.info({ clean }, 'left');
         return clean;
       })()),

@@ -1,6 +1,7 @@
 import cors from '@fastify/cors';
 import { HttpProblem } from '@mesh/problem';
 import { requestGuard } from '@mesh/request-guard';
+import type { GuardOptions } from '@mesh/request-guard';
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import { isLoopback } from './config.ts';
 import type { ServiceConfig } from './config.ts';
@@ -44,21 +45,29 @@ export function addCors(app: FastifyInstance, origin: ServiceConfig['CORS_ORIGIN
 }
 
 /**
- * A hook for routes that change the mesh: the caller must address this host by a name of its own, must not be a page
- * of another origin (unless `CORS_ORIGIN` names it) and must present `MESH_TOKEN` when there is one. 403 or 401 otherwise.
- *
- * @example app.post('/invoke', { onRequest: guarded(config) }, handler)
+ * Who may change the mesh, for the `guard` of plugins and for {@link guarded}: the caller must address this host by a
+ * name of its own, must not be a page of another origin (unless `CORS_ORIGIN` names it) and must present `MESH_TOKEN`
+ * when there is one.
  */
-export function guarded(
+export function guardOptions(
   config: Pick<ServiceConfig, 'HOST' | 'ADVERTISED_HOST' | 'MESH_TOKEN' | 'CORS_ORIGIN'>,
-): onRequestHookHandler {
+): GuardOptions {
   const { HOST, ADVERTISED_HOST, MESH_TOKEN, CORS_ORIGIN } = config;
   const own = [HOST, ADVERTISED_HOST].filter((host) => host !== undefined && !isLoopback(host)).map(String);
-  const guard = requestGuard({
+  return {
     ...(MESH_TOKEN !== undefined && { token: MESH_TOKEN }),
     allowedHosts: ['localhost', '127.0.0.1', '[::1]', ...own.map(bracketed)],
     allowedOrigins: typeof CORS_ORIGIN === 'string' ? [] : CORS_ORIGIN,
-  });
+  };
+}
+
+/**
+ * A hook for routes that change the mesh; see {@link guardOptions}. 403 or 401 otherwise.
+ *
+ * @example app.post('/invoke', { onRequest: guarded(config) }, handler)
+ */
+export function guarded(config: Parameters<typeof guardOptions>[0]): onRequestHookHandler {
+  const guard = requestGuard(guardOptions(config));
   return (request, _reply, done) => {
     const refusal = guard(request);
     done(refusal && new HttpProblem(refusal.code, refusal.detail));
