@@ -77,4 +77,6 @@ export default tseslint.config(
     files: ['apps/*/src/main.ts', 'tools/**', 'libs/*/bench/**', 'mesh.config.ts', 'e2e/**'],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off', 'no-restricted-exports': 'off' },
   },
+  // Benchmarks are tools that live beside what they measure: they use tools/contest.mts and the peers.
+  { files: ['libs/*/bench/**'], rules: { '@nx/enforce-module-boundaries': 'off' } },
 );

@@ -1,5 +1,4 @@
 /** What one pick and its done() cost, by strategy and number of endpoints. */
-// eslint-disable-next-line @nx/enforce-module-boundaries -- the timer of the house is no package, and a bench is not shipped
 import { contest } from '../../../tools/contest.mts';
 import { LoadBalancer } from '../src/index.ts';
 import type { Strategy } from '../src/index.ts';
