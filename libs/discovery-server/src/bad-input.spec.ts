@@ -220,11 +220,14 @@ test.each([
   ['GET', '/watch?services=a,B'],
   ['GET', '/watch?services=__proto__'],
   ['GET', '/watch?services=a&services=b'],
-  ['GET', `/watch?services=${'a,'.repeat(4096)}a`],
   ['GET', '/watch?unknown=1'],
   ['GET', '/health?x=1'],
-] as const)('%s %.60s', async (method, url) => {
+] as const)('%s %s', async (method, url) => {
   await expectRefused({ method, url }, 400, 'ERR_VALIDATION');
+});
+
+test('GET /watch with more names than anybody needs', async () => {
+  await expectRefused({ method: 'GET', url: `/watch?services=${'a,'.repeat(4096)}a` }, 400, 'ERR_VALIDATION');
 });
 
 test.each([
