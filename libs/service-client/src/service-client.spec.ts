@@ -388,6 +388,15 @@ describe('request and json', () => {
     const client = clientOf([server], { maxBodyBytes: 5000 });
     const error = await caught(client.json(users));
     expect(error.message).toContain('longer than 5000 bytes');
+    server.listener = (_, response) => {
+      const text = JSON.stringify('x'.repeat(6000));
+      response.writeHead(200, { 'content-length': text.length }).end(text);
+    };
+    expect(isUpstreamError(await caught(client.json(users)))).toBe(true);
+    server.listener = (_, response) => {
+      response.writeHead(200, { 'content-length': '7' }).end('"short"');
+    };
+    expect((await client.json(users)).data).toBe('short');
     await idle(client);
   });
 

@@ -40,6 +40,8 @@ export class ServiceResponse {
 
   /** The body as text (UTF-8). @throws UpstreamError when it is longer than the client's `maxBodyBytes`. */
   async text(): Promise<string> {
+    // undici holds an answer to its Content-Length, so one that says it is short can be read in one go.
+    if (Number(this.headers['content-length']) <= this.#maxBodyBytes) return this.body.text();
     const chunks: Buffer[] = [];
     let length = 0;
     for await (const chunk of this.body as AsyncIterable<Buffer>) {
