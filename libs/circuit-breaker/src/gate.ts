@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** What a call came to: `ignored` says nothing about the health of what was called. */
 export type Outcome = 'success' | 'failure' | 'ignored';
 

@@ -31,12 +31,12 @@ export function renewSnapshot(previous: CircuitSnapshot | undefined, next: Circu
   return Object.freeze(next);
 }
 
+/** `openedAt` needs no look: the circuit never opens without one more failure. */
 function alike(a: CircuitSnapshot, b: CircuitSnapshot): boolean {
   return (
     a.state === b.state &&
     a.failureCount === b.failureCount &&
     a.successCount === b.successCount &&
-    a.openedAt === b.openedAt &&
     Math.ceil(a.retryAfterMs / 1_000) === Math.ceil(b.retryAfterMs / 1_000) &&
     a.totals.success === b.totals.success &&
     a.totals.failure === b.totals.failure &&
