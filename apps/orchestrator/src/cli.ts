@@ -49,7 +49,15 @@ async function runMesh(world: World, line: CommandLine): Promise<number> {
     urls: entrances(config, mesh),
     hints: config.hints?.({ url: (service) => urlOf(service, mesh) ?? '' }) ?? [],
   });
-  const session = new Session({ mesh, view, input: world.stdin, signals: world.signals, describe });
+  const session = new Session({
+    mesh,
+    view,
+    input: world.stdin,
+    signals: world.signals,
+    describe,
+    // That of this process itself: loading and checking are part of the wait.
+    startedAt: 0,
+  });
   // The reader has left (a closed pipe, a closed terminal): nobody could see what goes on.
   world.stdout.on('error', session.stop);
   world.stderr.on('error', session.stop);

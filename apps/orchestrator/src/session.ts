@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly mesh: Mesh;
   readonly view: View;
   readonly input: Readable;
+  /** When the wait for ready began, on the clock of `performance`. */
+  readonly startedAt: number;
   readonly signals: Pick<NodeJS.EventEmitter, 'on' | 'removeListener'>;
   /** Where to look first, and what to try; asked once all are ready. */
   readonly describe: () => Pick<ReadyReport, 'urls' | 'hints'>;
@@ -78,8 +80,7 @@ export class Session {
   }
 
   async #start(): Promise<boolean> {
-    const { mesh, view, describe } = this.#options;
-    const startedAt = performance.now();
+    const { mesh, view, describe, startedAt } = this.#options;
     try {
       await mesh.start();
       const readyMs = performance.now() - startedAt;
