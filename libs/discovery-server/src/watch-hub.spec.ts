@@ -283,16 +283,13 @@ describe('bounds', () => {
 });
 
 describe('closing', () => {
-  test('ends every stream, refuses new ones, and cuts off what does not drain', () => {
-    const { watch, hub, time } = setUp();
-    const [quick, slow] = [watch(), watch()];
+  test('ends every stream and refuses new ones', () => {
+    const { watch, hub } = setUp();
+    const [all, one] = [watch(), watch({ services: ['a'] })];
     hub.close();
-    expect([quick.stream.state, slow.stream.state]).toEqual(['ended', 'ended']);
+    expect([all.stream.state, one.stream.state]).toEqual(['ended', 'ended']);
     expect(hub.size).toBe(0);
     expect(() => watch()).toThrow(expect.objectContaining({ code: 'ERR_UNAVAILABLE' }));
-    quick.close();
-    time.advance(1000);
-    expect([quick.stream.state, slow.stream.state]).toEqual(['ended', 'destroyed']);
   });
 
   test('leaves no timer and no listener, whoever goes first', () => {
@@ -315,7 +312,7 @@ describe('closing', () => {
     expect([subscriptions, time.pending]).toEqual([0, 0]);
     const c = watch();
     hub.close();
-    expect(time.pending).toBe(1);
+    expect([subscriptions, time.pending]).toEqual([0, 0]);
     c.close();
     expect([subscriptions, time.pending]).toEqual([0, 0]);
   });

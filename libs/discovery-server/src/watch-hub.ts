@@ -29,9 +29,6 @@ export interface WatchRequest {
   readonly lastEventId?: string | undefined;
 }
 
-/** How long a stream may take to send what it still has when the hub closes. */
-const lingerMs = 1000;
-
 /**
  * Streams the changes of a registry to whoever watches: each change encoded once, the same text for all, and only to
  * those it concerns. Without watchers it has no timer and listens to nothing.
@@ -45,12 +42,10 @@ export class WatchHub {
   readonly #watchers = new Set<Watcher>();
   readonly #ofAll = new Set<Watcher>();
   readonly #ofService = new Map<string, Set<Watcher>>();
-  readonly #ending = new Set<Watcher>();
   readonly #encoded = new WeakMap<Change, string>();
   #snapshot: { readonly revision: string; readonly text: string } | undefined;
   #unsubscribe: (() => void) | undefined;
   #timer: unknown;
-  #lingerTimer: unknown;
   #closed = false;
 
   /** @throws RangeError naming an option that is out of range. */
@@ -101,22 +96,16 @@ export class WatchHub {
     this.#add(watcher);
     return () => {
       this.#remove(watcher);
-      if (this.#ending.delete(watcher) && this.#ending.size === 0) this.#timers.clear(this.#lingerTimer);
     };
   }
 
-  /** Ends all streams, for good; a stream that does not drain within a second is cut off. */
+  /** Ends all streams, for good. What a slow one has unread, the closing server cuts off. */
   close(): void {
     this.#closed = true;
     for (const watcher of this.#watchers) {
-      this.#ending.add(watcher);
       this.#remove(watcher);
       watcher.end();
     }
-    if (this.#ending.size === 0) return;
-    this.#lingerTimer = this.#timers.set(() => {
-      for (const watcher of this.#ending) watcher.destroy();
-    }, lingerMs);
   }
 
   #opening(names: ReadonlySet<string> | undefined, lastEventId: string | undefined): string {

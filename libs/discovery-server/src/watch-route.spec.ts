@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from '@jest/globals';
 import Fastify from 'fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { discoveryServer } from './discovery-server.ts';
 import { Registry } from './registry.ts';
 import { Replica } from './testing/replica.ts';
@@ -14,10 +14,14 @@ import type { WatchHubOptions } from './watch-hub.ts';
 
 let app: FastifyInstance;
 
-async function setUp(options: WatchHubOptions = {}, prepare?: (app: FastifyInstance) => void) {
+async function setUp(
+  options: WatchHubOptions = {},
+  prepare?: (app: FastifyInstance) => void,
+  server: FastifyServerOptions = {},
+) {
   const registry = new Registry();
   const watchHub = new WatchHub(registry, options);
-  app = Fastify();
+  app = Fastify(server);
   prepare?.(app);
   await app.register(discoveryServer, { registry, watchHub });
   await app.listen({ port: 0, host: '127.0.0.1' });
@@ -62,7 +66,7 @@ const users = { name: 'user-service', host: '127.0.0.1', port: 4000 };
 test('streams a snapshot and every change over a real socket', async () => {
   const { registry, open } = await setUp();
   registry.register(users);
-  const { response, replica, until } = await follow(open());
+  const { response, replica, until } = await follow(open('/watch', { connection: 'keep-alive' }));
   expect(response.statusCode).toBe(200);
   expect(response.headers).toMatchObject({
     'content-type': 'text/event-stream',
@@ -152,7 +156,8 @@ test('closing the app ends the streams, at once and for good', async () => {
 });
 
 test('closing the app does not wait for a reader that does not read', async () => {
-  const { registry, open, watchHub } = await setUp();
+  // Also where Fastify cuts no connection off by itself.
+  const { registry, open, watchHub } = await setUp({}, undefined, { forceCloseConnections: false });
   const connected = once(app.server, 'connection');
   const reader = await follow(open());
   const [socket] = (await connected) as [Socket];
