@@ -1,5 +1,4 @@
 /** What createApp adds to a request, against Fastify as it comes and with the same logger. No sockets: `inject`. */
-// eslint-disable-next-line @nx/enforce-module-boundaries -- the timer of the house is no package, and a bench is not shipped
 import { contest } from '../../../tools/contest.mts';
 import { fastify } from 'fastify';
 import { z } from 'zod';

@@ -35,11 +35,20 @@ export async function leave({ app, membership, config }: Leaver): Promise<boolea
   app.health.leave();
   const wasKnown = membership.known;
   await Promise.race([membership.withdraw(), sleep(config.GRACE_PERIOD_MS, undefined, { ref: false })]);
-  if (wasKnown) await sleep(config.LEAVE_DELAY_MS);
+  // Who keeps a connection open learns it, too, by the answers of this time: at the close nobody is about to use one.
+  if (wasKnown || (await hasConnections(app.server))) await sleep(config.LEAVE_DELAY_MS);
   // The last requests may still need others, so the way to the registry closes last.
   const clean = await drain(app, config.GRACE_PERIOD_MS);
   await membership.close();
   return clean;
+}
+
+function hasConnections(server: Server): Promise<boolean> {
+  return new Promise((resolve) => {
+    server.getConnections((error, count) => {
+      resolve(error === null && count > 0);
+    });
+  });
 }
 
 async function drain(app: ServiceApp, graceMs: number): Promise<boolean> {

@@ -1,12 +1,15 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import { Agent, createServer, get } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+
+// Real processes: on a busy machine they take their time.
+jest.setTimeout(30_000);
 
 const script = fileURLToPath(new URL('fixtures/note-service.ts', import.meta.url));
 const ends: (() => unknown)[] = [];
@@ -140,6 +143,25 @@ describe('leaving', () => {
     expect(response.headers.get('connection')).toBe('close');
     expect(await service.exited).toEqual({ code: 0, signal: null });
     expect(await isOpen(port)).toBe(false);
+  });
+
+  test('who keeps a connection open is served and told to go, also by a service that is not registered', async () => {
+    const service = new Service({ LEAVE_DELAY_MS: '300' });
+    const port = await service.port();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const status = async () => {
+      const [answer] = (await once(get({ agent, port, host: '127.0.0.1', path: '/health' }), 'response')) as [
+        IncomingMessage,
+      ];
+      answer.resume();
+      await once(answer, 'end');
+      return [answer.statusCode, answer.headers.connection];
+    };
+    expect(await status()).toEqual([200, 'keep-alive']);
+    service.child.kill('SIGTERM');
+    await service.says('leaving');
+    expect(await status()).toEqual([503, 'close']);
+    expect(await service.exited).toEqual({ code: 0, signal: null });
   });
 
   test('a second signal ends it at once, by that signal', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceConfig } from './config.ts';
 import type { DiscoveryClient } from '@mesh/discovery-client';
 import { freePort } from './free-port.ts';
@@ -36,6 +37,9 @@ export interface RunningService {
   leave(reason?: string): Promise<boolean>;
 }
 
+/** How long what a failed start has opened may take to close. */
+const failedStartMs = 2000;
+
 /**
  * Runs a service until it is told to stop: builds and listens, registers (a registry that is away does not hold it up),
  * and on SIGTERM, SIGINT or the death of the parent process leaves without losing a request. A second signal ends it at once.
@@ -54,6 +58,7 @@ export async function runService<C extends ServiceConfig>(
   } catch (error) {
     process.stderr.write(`${describeStartupFault(options.service, error)}\n`);
     process.exitCode = 1;
+    endIfStuck(failedStartMs);
     return undefined;
   }
 }
@@ -67,8 +72,9 @@ async function start<C extends ServiceConfig>({
   const port = config.PORT === 0 ? await freePort(config.HOST) : config.PORT;
   const identity = identityOf(service, port);
   const membership = new Membership(config);
-  const app = await build(config, { identity, discovery: membership.discovery });
-  await listen(app, { port, host: config.HOST });
+  const app = await listening(membership, { port, host: config.HOST }, () =>
+    build(config, { identity, discovery: membership.discovery }),
+  );
   if (options.register !== false) membership.announce(identity, port, app.log);
 
   let leaving: Promise<boolean> | undefined;
@@ -84,16 +90,25 @@ async function start<C extends ServiceConfig>({
       })()),
   };
   ownProcess(running, app, config.GRACE_PERIOD_MS);
-  process.send?.({ type: 'listening', port });
+  // The callback takes the error of a parent that is gone by now; `disconnect` tells of it.
+  if (process.connected) process.send?.({ type: 'listening', port }, undefined, undefined, () => undefined);
   return running;
 }
 
-/** A program that cannot listen must close what it opened, or it would hang instead of ending. */
-async function listen(app: ServiceApp, where: { port: number; host: string }): Promise<void> {
+/** A program that cannot be built or cannot listen must close what it opened, or it would hang instead of ending. */
+async function listening(
+  membership: Membership,
+  where: { port: number; host: string },
+  build: () => ServiceApp | Promise<ServiceApp>,
+): Promise<ServiceApp> {
+  let app: ServiceApp | undefined;
   try {
+    app = await build();
     await app.listen(where);
+    return app;
   } catch (error) {
-    await app.close();
+    const closed = Promise.allSettled([app?.close(), membership.close()]);
+    await Promise.race([closed, sleep(failedStartMs, undefined, { ref: false })]);
     throw error;
   }
 }
@@ -104,7 +119,9 @@ function ownProcess(running: RunningService, app: ServiceApp, graceMs: number): 
       void running.leave(reason).then((clean) => {
         release();
         process.exitCode = clean ? 0 : 1;
-        endIfStuck(app, graceMs);
+        endIfStuck(graceMs, () => {
+          app.log.warn('something still holds the process: ending it');
+        });
       });
     },
     onSecondSignal: (signal) => {
@@ -117,10 +134,10 @@ function ownProcess(running: RunningService, app: ServiceApp, graceMs: number): 
 }
 
 /** Everything is closed, so the process ends by itself, unless something of the application still holds it. */
-function endIfStuck(app: ServiceApp, graceMs: number): void {
+function endIfStuck(afterMs: number, tell?: () => void): void {
   setTimeout(() => {
-    app.log.warn('something still holds the process: ending it');
-    // eslint-disable-next-line no-restricted-properties -- the service has left; a forgotten timer must not keep a dead process
+    tell?.();
+    // eslint-disable-next-line no-restricted-properties -- the service is gone; a forgotten timer must not keep a dead process
     process.exit();
-  }, graceMs).unref();
+  }, afterMs).unref();
 }
