@@ -1,5 +1,4 @@
 /** Kysely over node:sqlite against node:sqlite itself, on a file in a temporary folder. */
-// eslint-disable-next-line @nx/enforce-module-boundaries -- the timer of the house is no package, and a bench is not shipped
 import { contest } from '../../../tools/contest.mts';
 import type { Generated, Kysely } from 'kysely';
 import { mkdtempSync, rmSync } from 'node:fs';

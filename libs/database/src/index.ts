@@ -1,3 +1,4 @@
+export { autoId } from './auto-id.ts';
 export { openDatabase, type Database, type DatabaseOptions } from './database.ts';
 export {
   DatabaseBusyError,

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,6 +10,9 @@ import { openDatabase } from './database.ts';
 import type { Notes } from './fixtures/notes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mesh-processes-'));
+// Real processes: on a busy machine they take their time.
+jest.setTimeout(30_000);
+
 const script = fileURLToPath(new URL('fixtures/writer.ts', import.meta.url));
 
 afterAll(() => {
