@@ -91,7 +91,7 @@ test('a client that is not closed does not keep its process alive between calls'
     const { DiscoveryClient } = await import(${JSON.stringify(import.meta.url.replace('socket.spec.ts', 'index.ts'))});
     const client = new DiscoveryClient({ serverUrl: '${socket.url}', watch: false });
     await client.register({ name: 'users', port: 4000 });
-    console.log((await client.resolve('users')).instances.length);`;
+    console.log(String((await client.resolve("users")).instances.length));`;
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
     '--input-type=module',
     '-e',
