@@ -45,15 +45,15 @@ export class DeadlineQueue<T extends Deadlined> {
     this.#sink(last);
   }
 
-  /** The entry that is due first. Amortized O(log n) for each time an entry was put off. */
-  first(): T | undefined {
+  /** The entry that is due first, if it is due by then. Sorts anew only what would have been due by then if not put off. */
+  due(until: number): T | undefined {
     let top = this.#heap[0];
-    while (top !== undefined && top.rank !== top.deadline) {
+    while (top !== undefined && top.rank <= until && top.rank !== top.deadline) {
       top.rank = top.deadline;
       this.#sink(top);
       top = this.#heap[0];
     }
-    return top;
+    return top !== undefined && top.rank <= until ? top : undefined;
   }
 
   #rise(entry: T): void {

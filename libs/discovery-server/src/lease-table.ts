@@ -58,9 +58,9 @@ export class LeaseTable<T extends Deadlined> {
     const now = this.#clock.now();
     if (this.#sweeping) return;
     this.#sweeping = true;
-    for (let first = this.#queue.first(); first && first.deadline <= now; first = this.#queue.first()) {
-      this.#queue.delete(first);
-      this.#onExpired(first);
+    for (let over = this.#queue.due(now); over !== undefined; over = this.#queue.due(now)) {
+      this.#queue.delete(over);
+      this.#onExpired(over);
     }
     this.#sweeping = false;
   }
@@ -73,9 +73,9 @@ export class LeaseTable<T extends Deadlined> {
 
   #arm(now: number): void {
     this.#disarm();
-    const first = this.#queue.first();
-    if (first === undefined || this.#closed) return;
-    this.#wakesAtMs = Math.min(first.deadline, now + pulseMs);
+    if (this.#queue.size === 0 || this.#closed) return;
+    const nextPulseMs = now + pulseMs;
+    this.#wakesAtMs = this.#queue.due(nextPulseMs)?.deadline ?? nextPulseMs;
     this.#timer = this.#timers.set(
       () => {
         this.sweep();
