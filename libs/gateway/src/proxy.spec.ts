@@ -618,14 +618,15 @@ describe('failures', () => {
 });
 
 describe('bodies', () => {
-  /** Resolves with the count as soon as it stops growing. */
+  /** Resolves with the count when it has not grown for a while. */
   async function stalled(count: () => number): Promise<number> {
-    for (let before = -1; ;) {
-      const now = count();
-      if (now === before && now > 0) return now;
-      before = now;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    let before = 0;
+    for (let same = 0; same < 5;) {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      same = count() === before && before > 0 ? same + 1 : 0;
+      before = count();
     }
+    return before;
   }
 
   /** More than the buffers of four sockets hold. */
@@ -657,39 +658,75 @@ describe('bodies', () => {
     expect(received).toBeLessThan(bytes + 1_000);
   });
 
-  test('an upstream that does not read holds the client back, then gets every byte', async () => {
-    let received = 0;
+  /** An upstream that takes connections and reads nothing. */
+  async function unreading(): Promise<{ port: number; connection: Promise<Socket> }> {
+    const first = Promise.withResolvers<Socket>();
     const server = createServer((socket) => {
       socket.pause();
-      socket.on('data', (chunk) => {
-        received += chunk.length;
-        if (received > bytes) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-      });
       socket.on('error', () => undefined);
       cleanups.push(() => socket.destroy());
-      server.emit('paused', socket);
+      first.resolve(socket);
     }).listen(0, '127.0.0.1');
     cleanups.push(() => server.close());
     await once(server, 'listening');
-    const { port: upstreamPort } = server.address() as AddressInfo;
-    const port = await gateway({ a: upstreamPort }, { bodyLimit: bytes });
-    const paused = once(server, 'paused') as Promise<[Socket]>;
-    const head = `POST /api/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: ${bytes}\r\n\r\n`;
-    const { socket, closed } = await client(port, head);
+    return { port: (server.address() as AddressInfo).port, connection: first.promise };
+  }
+
+  /** Uploads as fast as the other side lets it. */
+  async function upload(port: number): Promise<Client & { sent: () => number }> {
+    const head = `POST /api/a/x HTTP/1.1\r\nHost: h\r\nContent-Length: ${bytes}\r\n\r\n`;
+    const uploader = await client(port, head);
     let sent = 0;
     const send = (): void => {
       while (sent < bytes) {
         sent += 65_536;
-        if (!socket.write(Buffer.alloc(65_536, 'x'))) return;
+        if (!uploader.socket.write(Buffer.alloc(65_536, 'x'))) return;
       }
     };
-    socket.on('drain', send);
+    uploader.socket.on('drain', send);
     send();
-    const [connection] = await paused;
-    expect(await stalled(() => sent)).toBeLessThan(bytes / 2);
+    return { ...uploader, sent: () => sent };
+  }
+
+  test('an upstream that does not read holds the client back, then gets every byte', async () => {
+    const up = await unreading();
+    const { sent, until } = await upload(await gateway({ a: up.port }, { bodyLimit: bytes }));
+    const connection = await up.connection;
+    expect(await stalled(sent)).toBeLessThan(bytes / 2);
+    let received = 0;
+    connection.on('data', (chunk) => {
+      received += chunk.length;
+      if (received > bytes) connection.end(ok);
+    });
     connection.resume();
-    expect(await closed).toMatch(/^HTTP\/1\.1 200 OK[^]*ok$/);
-    expect(received).toBeGreaterThan(bytes);
+    await until(/^HTTP\/1\.1 200 OK[^]*ok$/);
+    expect(received).toBeLessThan(bytes + 1_000);
+  });
+
+  test('an upstream that answers without reading lets the client finish and ask again', async () => {
+    const up = await unreading();
+    const well = await answering(ok);
+    const { sent, until, socket } = await upload(
+      await gateway({ a: up.port, b: well.port }, { bodyLimit: bytes }),
+    );
+    const connection = await up.connection;
+    await stalled(sent);
+    connection.write('HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n');
+    await until(/^HTTP\/1\.1 401 No/);
+    while (sent() < bytes) await once(socket, 'drain');
+    socket.write(get('/api/b/'));
+    await until(/200 OK[^]*ok$/);
+  });
+
+  test('a client that goes on uploading what nobody wants is cut off', async () => {
+    const up = await answering(ok);
+    const port = await gateway({ a: up.port }, { bodyLimit: 10 });
+    const { until, closed } = await client(
+      port,
+      'POST /api/a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\n\r\nx',
+    );
+    expect(problemOf(await until(/\}$/))).toMatchObject({ status: 413 });
+    expect(await closed).toMatch(/\}$/);
   });
 
   test('10 MB go up and come back at the same time', async () => {
@@ -791,11 +828,44 @@ describe('bodies', () => {
     const port = await gateway({ a: up.port });
     const { socket, until } = await client(
       port,
-      'POST /api/a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345',
+      'POST /api/a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000005\r\n\r\n12345',
     );
     await until(/^HTTP\/1\.1 401 No\r\n[^]*\r\n\r\n$/);
-    socket.write(`67890${get('/api/a/next')}`);
+    // By now undici has let go of the body that it was sending.
+    if (!up.connections[0]!.destroyed) await once(up.connections[0]!, 'close');
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.write(`${'x'.repeat(1_000_000)}${get('/api/a/next')}`);
     await until(/401[^]*200 OK[^]*ok$/);
+  });
+
+  test('an upstream that breaks off in the middle of an upload is told to the client, whose connection stays of use', async () => {
+    const up = await upstream((socket, head) => {
+      if (head.startsWith('GET')) socket.write(ok);
+      else socket.once('data', () => socket.resetAndDestroy());
+    });
+    const port = await gateway({ a: up.port });
+    const size = 5_000_000;
+    const { socket, until } = await client(
+      port,
+      `POST /api/a/x HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`,
+    );
+    socket.write(Buffer.alloc(size, 'x'));
+    expect(problemOf(await until(/\}$/))).toMatchObject({ status: 502, code: 'ERR_UPSTREAM' });
+    socket.write(get('/api/a/next'));
+    await until(/200 OK[^]*ok$/);
+  });
+
+  test('requests that come before their turn are answered in turn', async () => {
+    const up = await upstream((socket, head) => {
+      const body = head.split(' ')[1] ?? '';
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    });
+    const port = await gateway({ a: up.port });
+    const { until } = await client(
+      port,
+      ['/api/a/1', '/api/a/2', '/api/a/3'].map((path) => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`).join(''),
+    );
+    await until(/\r\n\r\n\/1HTTP[^]*\r\n\r\n\/2HTTP[^]*\r\n\r\n\/3$/);
   });
 
   test('the first event of a stream comes without the second', async () => {

@@ -28,8 +28,9 @@ export class RequestBody extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    this.#source.pause();
     this.#source.off('data', this.#onData).off('end', this.#onEnd);
+    // What is left of the source must flow by, or the next request on its connection would never be read.
+    this.#source.resume();
     callback(error);
   }
 
@@ -68,8 +69,8 @@ const lingerMs = 1_000;
 const lingerBytes = 64 * 1024 * 1024;
 
 /**
- * Reads and drops what is left of a request that was answered early, so that the client can read its answer and use the connection
- * again; one that goes on for more than a second is cut off.
+ * Reads and drops what is left of a request that was answered early, so that the client can read its answer and use the
+ * connection again (RFC 9112, 9.6). One that pauses for a second, or goes on beyond 64 MiB, is cut off.
  */
 export function discardRest(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return;
@@ -79,6 +80,7 @@ export function discardRest(request: IncomingMessage): void {
   };
   const timer = setTimeout(cut, lingerMs).unref();
   request.on('data', (chunk: Buffer) => {
+    timer.refresh();
     left -= chunk.length;
     if (left < 0) cut();
   });
