@@ -110,7 +110,7 @@ export class ProcessGroup {
     const deadline = performance.now() + goneWithinMs;
     const gone = (this.#gone = await waitUntilGone(pid, () => deadline));
     // A process that left the group may still hold the pipes: its output is not ours to wait for.
-    await Promise.race([outputEnded, pause(outputWithinMs)]);
+    await Promise.race([outputEnded, pause(outputWithinMs, undefined, { ref: false })]);
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
     return !gone;

@@ -121,18 +121,22 @@ type Answer = { readonly status: number; readonly body: string } | { readonly fa
 
 function request(url: string): Promise<Answer> {
   return new Promise((resolve) => {
-    const call = get(url, { agent: false, headers: { accept: 'application/json' } }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (text: string) => {
-        body += text;
-        if (body.length > largestAnswer) call.destroy(new Error('the answer is too large'));
-      });
-      response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, body });
-      });
-      response.on('error', fail);
-    });
+    const call = get(
+      url,
+      { agent: false, headers: { accept: 'application/json', 'user-agent': 'mesh-orchestrator' } },
+      (response) => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (text: string) => {
+          body += text;
+          if (body.length > largestAnswer) call.destroy(new Error('the answer is too large'));
+        });
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, body });
+        });
+        response.on('error', fail);
+      },
+    );
     const timer = setTimeout(() => {
       call.destroy(new Error(`no answer within ${answerWithinMs} ms`));
     }, answerWithinMs);
