@@ -35,7 +35,7 @@ export type DiscoveryEvent =
   | { readonly type: 'deregistered'; readonly instance: Instance; readonly error?: unknown }
   /** The list of a service changed. */
   | { readonly type: 'changed'; readonly name: string; readonly instances: readonly Instance[] }
-  /** A restarted registry does not know these instances yet; they stay in the list for one lease of theirs. */
+  /** A restarted registry does not know these instances yet; they stay in the list for one lease (15 s at least). */
   | { readonly type: 'held'; readonly name: string; readonly instances: readonly Instance[] }
   /** A list could not be refreshed; the old one is served. */
   | { readonly type: 'refresh-failed'; readonly name: string; readonly error: unknown }

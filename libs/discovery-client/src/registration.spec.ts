@@ -359,3 +359,13 @@ test('heartbeats leave no listeners behind', async () => {
     Object.assign(prototype, { addEventListener, removeEventListener });
   }
 });
+
+test('a fast service that is not heard is tried at least at its own pace', async () => {
+  const { client, registry, time, of } = fixture(polling);
+  await client.register({ ...users, heartbeatInterval: 0.5 });
+  registry.mode = 'down';
+  await time.advance(60_000);
+  expect(of('heartbeat-failed').at(-1)).toMatchObject({ retryInMs: 500 });
+  registry.mode = 'up';
+  await client.close();
+});

@@ -203,7 +203,9 @@ export class ServiceRegistration implements Registration {
       const status = error instanceof DiscoveryError ? error.status : undefined;
       if (status === 409 || (status === 404 && notice === 'replaced')) return this.#supersede();
       if (status === 404) return this.#lose('unknown');
-      const retryInMs = this.#backoff.next(retryAfter(error));
+      // A heartbeat that failed is not tried less often than one that did not: its lease is running out.
+      const intervalMs = this.instance.heartbeatInterval * 1000;
+      const retryInMs = Math.min(this.#backoff.next(retryAfter(error)), intervalMs);
       this.#settings.emit({ type: 'heartbeat-failed', instance: this.instance, error, retryInMs });
       await this.#retryIn(retryInMs);
       return 'failed';

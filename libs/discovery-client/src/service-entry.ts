@@ -14,6 +14,9 @@ export type Missing = 'drop' | 'hold' | 'hold-anew';
 /** After this the last list is no better than none. */
 export const maximumStaleMs = 24 * 3600_000;
 
+/** Whoever was waiting to try again when the registry came back (10 s and jitter) needs this long, however short its lease. */
+const minimumHoldMs = 15_000;
+
 const none: readonly Instance[] = Object.freeze([]);
 
 /** All that is known about one service: its instances, how sure that is, and the frozen answers made of it. */
@@ -141,7 +144,10 @@ export class ServiceEntry {
     const now = this.#clock.now();
     const since = this.#heldUntil.get(instance.id);
     if (since === undefined && missing === 'drop') return false;
-    const until = since === undefined || missing === 'hold-anew' ? now + leaseMs(instance) : since;
+    const until =
+      since === undefined || missing === 'hold-anew'
+        ? now + Math.max(leaseMs(instance), minimumHoldMs)
+        : since;
     if (since === undefined) newlyHeld.push(instance);
     this.#heldUntil.set(instance.id, until);
     return until > now;

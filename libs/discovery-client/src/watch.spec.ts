@@ -534,3 +534,19 @@ test('a registry that is heard on another way is watched again at once', async (
   expect(registry.watchers.size).toBe(1);
   await client.close();
 });
+
+test('an instance with a short lease is held as long as its next try to register may take', async () => {
+  const all = fixture();
+  const { registry, time, client } = all;
+  registry.upsert(instanceOf('users', 4000, { heartbeatInterval: 1 }));
+  await client.resolve('users');
+  await time.advance(20);
+  registry.restart();
+  await time.advance(500);
+  registry.bookmark();
+  await time.advance(14_000);
+  expect(ports(all)).toEqual([4000]);
+  await time.advance(1000);
+  expect(ports(all)).toEqual([]);
+  await client.close();
+});
