@@ -1,18 +1,14 @@
 import { isAbandoned, type CallSignal } from './abort-signal.ts';
+import { CallPermit } from './call-permit.ts';
 import { circuitOpenError } from './errors.ts';
 import { Events, type CircuitEventName, type CircuitEvents } from './events.ts';
 import { recover } from './fallback.ts';
 import type { Gate, Outcome, Permit } from './gate.ts';
-import { CallPermit, CircuitMachine } from './machine.ts';
+import { CircuitMachine } from './machine.ts';
 import { readSettings, type CallResult, type CircuitBreakerOptions } from './options.ts';
 import type { CircuitSnapshot, CircuitState } from './snapshot.ts';
+import { noSignal, rejection, start, type CallContext } from './start.ts';
 import { disguise, type AsyncMethod, type MethodDecorator, type WrapOptions } from './wrap.ts';
-
-/** What a protected function is given. */
-export interface CallContext {
-  /** The caller's signal, as passed to `execute`. */
-  readonly signal: CallSignal | undefined;
-}
 
 /** Options of one call. */
 export interface ExecuteOptions<F = never> {
@@ -29,8 +25,6 @@ interface Passage {
   readonly rejected: (error: unknown) => never;
 }
 
-const noSignal: CallContext = Object.freeze({ signal: undefined });
-
 /**
  * Stops calling what keeps failing, and tries again on its own.
  *
@@ -43,14 +37,13 @@ export class CircuitBreaker implements Gate {
   readonly #events: Events;
   readonly #machine: CircuitMachine;
   readonly #classify: CircuitBreakerOptions['classify'];
-  #passage: Passage;
+  #passage: Passage | undefined;
 
   constructor(options: CircuitBreakerOptions = {}) {
     const settings = readSettings(options);
     this.#events = new Events(settings.name);
     this.#machine = new CircuitMachine(settings, this.#events);
     this.#classify = options.classify;
-    this.#passage = this.#newPassage();
   }
 
   /** Name in events, errors and snapshots. */
@@ -210,8 +203,9 @@ export class CircuitBreaker implements Gate {
   }
 
   #currentPassage(): Passage {
-    if (this.#passage.generation !== this.#machine.generation) this.#passage = this.#newPassage();
-    return this.#passage;
+    const passage = this.#passage;
+    if (passage?.generation === this.#machine.generation) return passage;
+    return (this.#passage = this.#newPassage());
   }
 
   #newPassage(): Passage {
@@ -248,32 +242,4 @@ export class CircuitBreaker implements Gate {
 /** A {@link CircuitBreaker}, for those who do not write `new`. @throws RangeError when an option is out of its range. */
 export function circuitBreaker(options?: CircuitBreakerOptions): CircuitBreaker {
   return new CircuitBreaker(options);
-}
-
-/** Calls `fn`; what it returns or throws, now or later, comes out of one promise. */
-function start<T>(
-  fn: (context: CallContext) => T | PromiseLike<T>,
-  context: CallContext,
-): Promise<Awaited<T>> {
-  try {
-    const result = fn(context);
-    return (result instanceof Promise ? result : Promise.resolve(result)) as Promise<Awaited<T>>;
-  } catch (error) {
-    return rejection(error);
-  }
-}
-
-const done = Promise.resolve();
-
-/**
- * A promise that rejects in the next microtask. One that is born rejected costs three times as much: the engine first
- * reports it as unhandled and takes that back when the caller awaits it.
- */
-function rejection(reason: unknown): Promise<never> {
-  return new Promise((_, reject) => {
-    void done.then(() => {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it was thrown
-      reject(reason);
-    });
-  });
 }

@@ -36,7 +36,7 @@ interface Entry {
 export class Events {
   readonly #circuit: string;
   #listeners: Map<CircuitEventName | 'change', readonly Entry[]> | undefined;
-  #queue: { type: CircuitEventName; event: unknown }[] = [];
+  #queue: { type: CircuitEventName; event: unknown }[] | undefined;
 
   constructor(circuit: string) {
     this.#circuit = circuit;
@@ -58,12 +58,12 @@ export class Events {
   }
 
   push<K extends CircuitEventName>(type: K, event: CircuitEvents[K]): void {
-    this.#queue.push({ type, event });
+    (this.#queue ??= []).push({ type, event });
   }
 
   /** Delivers what was pushed, then tells the subscribers that something changed. */
   flush(): void {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+    for (let next = this.#queue?.shift(); next !== undefined; next = this.#queue?.shift()) {
       this.#deliver(next.type, next.event);
     }
     this.#deliver('change', undefined);

@@ -1,20 +1,21 @@
+import { CallPermit, type PermitOwner } from './call-permit.ts';
 import { lostTrialError, type Refusal } from './errors.ts';
 import type { Events } from './events.ts';
-import type { Outcome, Permit } from './gate.ts';
+import type { Outcome } from './gate.ts';
 import type { Settings } from './options.ts';
 import { RollingWindow } from './rolling-window.ts';
 import { renewSnapshot, type CircuitSnapshot, type CircuitState } from './snapshot.ts';
+import { Tally } from './tally.ts';
 
-type Phase =
-  | { readonly state: 'closed' }
-  | { readonly state: 'open'; readonly outage: Outage }
-  | {
-      readonly state: 'half-open';
-      readonly outage: Outage;
-      /** Under way, the oldest first: leases are of one length, so it is also the first to run out. */
-      readonly trials: Set<CallPermit>;
-      successes: number;
-    };
+type Phase = { readonly state: 'closed' } | { readonly state: 'open'; readonly outage: Outage } | HalfOpen;
+
+interface HalfOpen {
+  readonly state: 'half-open';
+  readonly outage: Outage;
+  /** Under way, the oldest first: leases are of one length, so it is also the first to run out. */
+  readonly trials: Set<CallPermit>;
+  successes: number;
+}
 
 /** Why and since when the circuit is not closed. */
 interface Outage {
@@ -45,21 +46,19 @@ const closed: Phase = { state: 'closed' };
  * - Half-open, trials under way and trials that succeeded are together never more than `successThreshold`: a sick service gets no call
  *   that the verdict does not need. An ignored trial gives its place back.
  */
-export class CircuitMachine {
+export class CircuitMachine implements PermitOwner {
   readonly settings: Settings;
   readonly #events: Events;
+  readonly #tally: Tally;
   readonly #window: RollingWindow;
   #phase: Phase = closed;
   #generation = 0;
-  #success = 0;
-  #failure = 0;
-  #ignored = 0;
-  #rejected = 0;
   #snapshot: CircuitSnapshot | undefined;
 
   constructor(settings: Settings, events: Events) {
     this.settings = settings;
     this.#events = events;
+    this.#tally = new Tally(settings.name, events);
     this.#window = new RollingWindow(settings.windowMs);
   }
 
@@ -102,7 +101,7 @@ export class CircuitMachine {
   /** The end of a call that was let through while closed. */
   settleCall(generation: number, outcome: Outcome, error: unknown): void {
     if (generation !== this.#generation) return;
-    this.#tally(outcome, error);
+    this.#tally.settled(outcome, error);
     if (outcome === 'failure') {
       const now = this.settings.clock.now();
       const failureCount = this.#window.record(now);
@@ -120,7 +119,7 @@ export class CircuitMachine {
     // Still half-open, unless its own lease or that of an older trial had run out by now.
     if (phase.state === 'half-open') {
       phase.trials.delete(trial);
-      this.#tally(outcome, error);
+      this.#tally.settled(outcome, error);
       if (outcome === 'failure') this.#open(now, 1, error);
       else if (outcome === 'success' && ++phase.successes >= this.settings.successThreshold) {
         this.#to(closed, undefined);
@@ -148,12 +147,7 @@ export class CircuitMachine {
       state: this.#stateAt(now),
       failureCount: outage === undefined ? this.#window.count(now) : outage.failureCount,
       successCount: phase.state === 'half-open' && due === undefined ? phase.successes : 0,
-      totals: {
-        success: this.#success,
-        failure: this.#failure + lost,
-        ignored: this.#ignored,
-        rejected: this.#rejected,
-      },
+      totals: this.#tally.totals(lost),
       retryAfterMs: this.#retryAfterMs(now),
       ...(outage !== undefined && { openedAt: outage.openedAt }),
     });
@@ -195,7 +189,7 @@ export class CircuitMachine {
     const outage = this.#outageAt(now);
     if (outage === undefined) return;
     const cause = lostTrialError(this.settings.name, this.settings.probeLeaseMs);
-    this.#tally('failure', cause);
+    this.#tally.settled('failure', cause);
     this.#to({ state: 'open', outage: { ...outage, cause } }, cause);
   }
 
@@ -207,47 +201,18 @@ export class CircuitMachine {
     return trial;
   }
 
-  #hasPlace({
-    trials,
-    successes,
-  }: {
-    readonly trials: Set<CallPermit>;
-    readonly successes: number;
-  }): boolean {
+  #hasPlace({ trials, successes }: HalfOpen): boolean {
     return trials.size + successes < this.settings.successThreshold;
   }
 
   #refuse(now: number): Refusal {
     const phase = this.#phase;
-    const refusal: Refusal = {
+    return this.#tally.refused({
       circuit: this.settings.name,
       reason: phase.state === 'open' ? 'open' : 'half-open-full',
       retryAfterMs: this.#retryAfterMs(now),
       cause: phase.state === 'closed' ? undefined : phase.outage.cause,
-    };
-    this.#rejected++;
-    if (this.#events.active) this.#events.push('rejected', refusal);
-    return refusal;
-  }
-
-  #tally(outcome: Outcome, error: unknown): void {
-    const circuit = this.settings.name;
-    switch (outcome) {
-      case 'success':
-        this.#success++;
-        if (this.#events.active) this.#events.push('success', { circuit });
-        return;
-      case 'failure':
-        this.#failure++;
-        if (this.#events.active) this.#events.push('failure', { circuit, error });
-        return;
-      case 'ignored':
-        this.#ignored++;
-        if (this.#events.active) this.#events.push('ignored', { circuit });
-        return;
-      default:
-        outcome satisfies never;
-    }
+    });
   }
 
   #outage(openedAt: number, failureCount: number, cause: unknown): Outage {
@@ -272,34 +237,5 @@ export class CircuitMachine {
   /** Last step of every change: listeners see it finished, and may call back in. */
   #tell(): void {
     if (this.#events.active) this.#events.flush();
-  }
-}
-
-/** A permit of one generation; `startedAt` is there when it is a trial. */
-export class CallPermit implements Permit {
-  readonly #machine: CircuitMachine;
-  readonly generation: number;
-  readonly startedAt: number | undefined;
-  #settled = false;
-
-  constructor(machine: CircuitMachine, generation: number, startedAt: number | undefined) {
-    this.#machine = machine;
-    this.generation = generation;
-    this.startedAt = startedAt;
-  }
-
-  get settled(): boolean {
-    return this.#settled;
-  }
-
-  settle(outcome: Outcome, error?: unknown): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    if (this.startedAt === undefined) this.#machine.settleCall(this.generation, outcome, error);
-    else this.#machine.settleTrial(this, outcome, error);
-  }
-
-  [Symbol.dispose](): void {
-    this.settle('ignored');
   }
 }
