@@ -123,9 +123,7 @@ export class WatchStream {
         return unsupportedRetryMs;
       }
       await this.#read(response, connection);
-      return this.#delayAfter(
-        new DiscoveryError('ERR_DISCOVERY_UNAVAILABLE', 'GET /watch: the stream ended'),
-      );
+      throw new DiscoveryError('ERR_DISCOVERY_UNAVAILABLE', 'GET /watch: the stream ended');
     } catch (error) {
       return this.#delayAfter(connection.signal.aborted ? connection.signal.reason : error);
     } finally {
