@@ -13,7 +13,8 @@ export interface ProblemRequest {
 export interface ProblemReply {
   code(status: number): unknown;
   headers(values: Record<string, string>): unknown;
-  send(body: string): unknown;
+  /** Gets one string. Its parameters are left open, because Fastify types them by the route. */
+  send(...body: never): unknown;
 }
 
 /**
@@ -28,7 +29,7 @@ export function sendProblem(error: unknown, request: ProblemRequest, reply: Prob
   reply.code(problem.status);
   reply.headers(problemHeaders(problem));
   // Already text: an object would go through the route's response schema, which knows nothing of problems.
-  reply.send(JSON.stringify(problem));
+  (reply as { send(body: string): unknown }).send(JSON.stringify(problem));
   return reply;
 }
 
