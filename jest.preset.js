@@ -16,7 +16,7 @@ export default {
       },
     ],
   },
-  testEnvironmentOptions: { customExportConditions: ['@mesh/source', 'node', 'import'] },
+  testEnvironmentOptions: { customExportConditions: ['@mesh/source', 'node'] },
   collectCoverageFrom: ['src/**/*.ts', '!src/index.ts'],
   coverageDirectory: '<rootDir>/coverage',
 };

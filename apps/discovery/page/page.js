@@ -1,0 +1,83 @@
+import { announce, el, json, state, table } from '/dashboard/dashboard.js';
+
+const $ = (selector) => document.querySelector(selector);
+const instances = new Map();
+const key = ({ name, id }) => `${name}/${id}`;
+
+function removeButton({ name, id, host, port }) {
+  const remove = async () => {
+    try {
+      await json(`/services/${encodeURIComponent(name)}/${port}?${new URLSearchParams({ host, id })}`, {
+        method: 'DELETE',
+      });
+      announce(`${id} removed. If it is alive, it returns with its next heartbeat.`);
+    } catch (error) {
+      announce(error.message);
+    }
+  };
+  return el('button', { type: 'button', onclick: remove, ariaLabel: `Remove ${id}` }, 'Remove');
+}
+
+function row(instance) {
+  const { id, host, port, heartbeatInterval, registeredAt, metadata } = instance;
+  const details = Object.entries(metadata).map(([name, value]) => `${name}: ${value}`);
+  return [
+    id,
+    `${host}:${port}`,
+    state(instance.status, instance.status === 'up' ? 'good' : 'warn'),
+    `${heartbeatInterval} s`,
+    new Date(registeredAt).toLocaleTimeString(),
+    details.join(', '),
+    removeButton(instance),
+  ];
+}
+
+const headings = ['Instance', 'Address', 'State', 'Heartbeat', 'Since', 'Metadata', ''];
+
+function draw() {
+  const all = [...instances.values()].sort((a, b) => key(a).localeCompare(key(b)));
+  const names = [...new Set(all.map(({ name }) => name))];
+  $('#counts').textContent = `${names.length} services, ${all.length} instances`;
+  $('#services').replaceChildren(
+    ...names.flatMap((name) => [
+      el('h3', {}, name),
+      table(`Instances of ${name}`, headings, all.filter((instance) => instance.name === name).map(row)),
+    ]),
+  );
+  if (all.length === 0) $('#services').append(el('p', { className: 'note' }, 'Nobody has registered yet.'));
+}
+
+const events = new EventSource('/watch');
+const on = (type, change) => events.addEventListener(type, ({ data }) => (change(JSON.parse(data)), draw()));
+on('snapshot', (snapshot) => {
+  instances.clear();
+  for (const instance of snapshot.instances) instances.set(key(instance), instance);
+});
+on('upsert', ({ instance }) => instances.set(key(instance), instance));
+on('remove', (removed) => {
+  instances.delete(key(removed));
+  announce(`${removed.id} is gone: ${removed.reason}.`);
+});
+events.onopen = () => $('#live').replaceChildren(state('live', 'good'));
+events.onerror = () => $('#live').replaceChildren(state('connection lost, trying again', 'bad'));
+
+$('#register').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const { name, host, port, heartbeatInterval } = Object.fromEntries(new FormData(event.target));
+  const body = {
+    name,
+    port: Number(port),
+    heartbeatInterval: Number(heartbeatInterval),
+    ...(host && { host }),
+  };
+  try {
+    const { body: made } = await json('/register', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    announce(`${made.id} is registered.`);
+  } catch (error) {
+    announce(error.message);
+  }
+});

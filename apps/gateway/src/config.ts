@@ -1,0 +1,19 @@
+import { durationMs, port, serviceSettings } from '@mesh/service-kit';
+import { z } from 'zod';
+
+/** The environment of the API gateway. */
+export const gatewayConfig = z.object({
+  ...serviceSettings,
+  PORT: port(8000),
+  /** How an instance is picked. */
+  LOAD_BALANCING: z.enum(['random', 'round-robin', 'weighted', 'least-connections']).default('random'),
+  /** Failures in the window that open the circuit of an upstream. */
+  CIRCUIT_MAXIMUM_FAILURES: z.coerce.number<string>().int().min(1).max(1000).default(3),
+  CIRCUIT_TIME_WINDOW_MS: durationMs(30_000),
+  /** How long an open circuit waits before it tries again. */
+  CIRCUIT_RESET_TIMEOUT_MS: durationMs(30_000),
+  /** Longest wait for the head of one answer; another instance is tried after it. */
+  ATTEMPT_TIMEOUT_MS: durationMs(5_000),
+});
+
+export type GatewayConfig = z.output<typeof gatewayConfig>;

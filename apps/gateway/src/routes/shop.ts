@@ -1,0 +1,74 @@
+import type { Answer } from '@mesh/gateway';
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Combined, Shop } from '../shop.ts';
+
+const maxId = 2 ** 31 - 1;
+const id = z.coerce.number<string>().int().min(1).max(maxId);
+const querystring = z.strictObject({
+  limit: z.coerce.number<string>().int().min(1).max(200).default(100),
+  offset: z.coerce.number<string>().int().min(0).max(1e9).default(0),
+});
+export interface ShopRoutesOptions {
+  readonly shop: Shop;
+  readonly instance: string;
+}
+
+/** The composed endpoints: every answer says where it came from, and a degraded one says why. */
+export function shopRoutes(
+  app: FastifyInstance,
+  { shop, instance }: ShopRoutesOptions,
+  done: () => void,
+): void {
+  const routes = app.withTypeProvider<ZodTypeProvider>();
+  const tags = ['shop'];
+  const meta = (answer: Answer<unknown>) => ({
+    ...origin(answer),
+    instance,
+    timestamp: new Date().toISOString(),
+  });
+
+  routes.get('/users', { schema: { tags, querystring } }, async ({ query, trace }) => {
+    const answer = await shop.users(query, trace);
+    return { users: answer.data.users, meta: meta(answer) };
+  });
+
+  const ofUser = { params: z.strictObject({ userId: id }) };
+  routes.get(
+    '/orders/user/:userId',
+    { schema: { tags, ...ofUser } },
+    async ({ params: { userId }, trace }) => {
+      const answer = await shop.ordersOf(userId, trace);
+      return { orders: answer.data.orders, meta: { userId, ...meta(answer) } };
+    },
+  );
+
+  routes.get('/users-with-orders', { schema: { tags, querystring } }, async ({ query, trace }) => {
+    const { users, orderCount, parts } = await shop.usersWithOrders(query, trace);
+    const totals = { totalUsers: users.length, totalOrders: orderCount };
+    return {
+      users,
+      meta: { ...totals, ...combinedOrigin(parts), instance, timestamp: new Date().toISOString() },
+    };
+  });
+
+  done();
+}
+
+function origin({ source, degraded, upstream, reason, ageMs }: Answer<unknown>) {
+  return {
+    source,
+    degraded,
+    ...(upstream !== undefined && { upstream }),
+    ...(reason !== undefined && { reason }),
+    ...(ageMs !== undefined && { ageMs }),
+  };
+}
+
+/** The worse of the two parts speaks for the whole; both are told apart in `parts`. */
+function combinedOrigin({ users, orders }: Combined['parts']) {
+  const worse = users.degraded ? users : orders;
+  const upstream = [users.upstream, orders.upstream].filter((instance) => instance !== undefined);
+  return { ...origin(worse), upstream, parts: { users: origin(users), orders: origin(orders) } };
+}
