@@ -12,7 +12,7 @@ export interface Answer<T> {
   readonly source: AnswerSource;
   /** False for a live answer only. */
   readonly degraded: boolean;
-  /** Age of an answer from the cache, in ms. */
+  /** Age of an answer from the cache, in whole ms. */
   readonly ageMs?: number;
   /** Stable code of why the answer is not live: `ERR_CIRCUIT_OPEN`, `ERR_NO_INSTANCE`, `ERR_UNAVAILABLE`, `ERR_TIMEOUT`, `ERR_UPSTREAM` ... */
   readonly reason?: string;
@@ -150,7 +150,14 @@ export class Upstream {
       this.#reads.stale++;
       // The caller's keys tell its types apart.
       const { data, instance } = kept.loaded as Loaded<T>;
-      return { data, source: 'stale-cache', degraded: true, ageMs, reason, upstream: instance };
+      return {
+        data,
+        source: 'stale-cache',
+        degraded: true,
+        ageMs: Math.round(ageMs),
+        reason,
+        upstream: instance,
+      };
     }
     this.#answers.delete(key);
     this.#reads.fallback++;
