@@ -1,4 +1,6 @@
-import { env } from 'node:process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { env, version } from 'node:process';
 import { defineMesh } from '@mesh/orchestrator';
 
 const app = (name: string) => ['node', '--conditions=@mesh/source', `apps/${name}/src/main.ts`];
@@ -7,8 +9,15 @@ const app = (name: string) => ['node', '--conditions=@mesh/source', `apps/${name
 const unlessSet = (variables: Record<string, string>) =>
   Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, env[name] ?? value]));
 
-// Compiled code that outlives its process: measured, a service then starts with 340 ms of CPU time, not 540 ms.
-const NODE_COMPILE_CACHE = '.mesh/compile-cache';
+/** Two services on one server need a database each: USER_DATABASE_URL and ORDER_DATABASE_URL name them. */
+const databaseOf = (name: string) =>
+  env[`${name.toUpperCase()}_DATABASE_URL`] ?? env.DATABASE_URL ?? `sqlite:.mesh/data/${name}.db`;
+
+// Compiled code that outlives its process: measured, the whole mesh is then ready in 1.9 s, not 2.6 s. A process writes
+// it when it ends, and several that write all of it at once take seconds for that; so on the first run only one does.
+const compileCache = join(import.meta.dirname, '.mesh/compile-cache');
+const isWarm = existsSync(compileCache) && readdirSync(compileCache).some((name) => name.startsWith(version));
+const cached: Record<string, string> = isWarm ? { NODE_COMPILE_CACHE: compileCache } : {};
 
 // Longer than the time that a service gives its own last requests (GRACE_PERIOD_MS).
 const stopTimeoutMs = 12_000;
@@ -19,7 +28,7 @@ export default defineMesh({
     discovery: {
       command: app('discovery'),
       ports: 3000,
-      env: unlessSet({ NODE_COMPILE_CACHE }),
+      env: unlessSet({ NODE_COMPILE_CACHE: compileCache }),
       stopTimeoutMs,
     },
     'user-service': {
@@ -27,12 +36,10 @@ export default defineMesh({
       ports: { from: 4000, count: 3 },
       dependsOn: ['discovery'],
       serviceName: 'user-service',
-      env: ({ url }) =>
-        unlessSet({
-          DISCOVERY_URL: url('discovery'),
-          DATABASE_URL: 'sqlite:.mesh/data/user.db',
-          NODE_COMPILE_CACHE,
-        }),
+      env: ({ url }) => ({
+        ...unlessSet({ DISCOVERY_URL: url('discovery'), ...cached }),
+        DATABASE_URL: databaseOf('user'),
+      }),
       stopTimeoutMs,
     },
     'order-service': {
@@ -40,12 +47,10 @@ export default defineMesh({
       ports: { from: 5000, count: 3 },
       dependsOn: ['discovery'],
       serviceName: 'order-service',
-      env: ({ url }) =>
-        unlessSet({
-          DISCOVERY_URL: url('discovery'),
-          DATABASE_URL: 'sqlite:.mesh/data/order.db',
-          NODE_COMPILE_CACHE,
-        }),
+      env: ({ url }) => ({
+        ...unlessSet({ DISCOVERY_URL: url('discovery'), ...cached }),
+        DATABASE_URL: databaseOf('order'),
+      }),
       stopTimeoutMs,
     },
     'api-gateway': {
@@ -55,7 +60,7 @@ export default defineMesh({
       // It degrades without them, so it need not wait; it stops before them, so its last requests find them.
       uses: ['user-service', 'order-service'],
       serviceName: 'api-gateway',
-      env: ({ url }) => unlessSet({ DISCOVERY_URL: url('discovery'), NODE_COMPILE_CACHE }),
+      env: ({ url }) => unlessSet({ DISCOVERY_URL: url('discovery'), ...cached }),
       stopTimeoutMs,
     },
   },

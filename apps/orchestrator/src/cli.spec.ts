@@ -143,6 +143,16 @@ test('SIGINT that arrives twice at once, as through npm, is one; nothing is left
   await expectNothingLeft(ready);
 });
 
+test('a later second SIGINT kills what does not want to stop, and says so in the exit code', async () => {
+  const command = start('--config', 'stubborn.config.mjs', '--isolated', '--json');
+  const ready = await command.event(isReady);
+  const again = setInterval(() => command.child.kill('SIGINT'), 50);
+  await command.event(({ type }) => type === 'note');
+  clearInterval(again);
+  expect(await command.exited).toBe(130);
+  await expectNothingLeft(ready);
+});
+
 test('commands come through a pipe, wait until all are ready, and are obeyed one after the other', async () => {
   const command = start(...tiny, '--json');
   for (const line of ['stop user', 'ps', 'start user', 'wat', 'stop', 'stop nobody', 'ps', 'quit'])
