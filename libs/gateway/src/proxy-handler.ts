@@ -68,6 +68,7 @@ export class ProxyExchange implements UpstreamHandler {
       return;
     }
     this.#reply.raw.once('close', this.#onClientClose);
+    this.#request.raw.once('close', this.#onRequestClose);
     try {
       client.dispatcher.dispatch(
         {
@@ -129,6 +130,7 @@ export class ProxyExchange implements UpstreamHandler {
   onResponseError(_controller: UpstreamController | null, error: Error): void {
     if (this.#state === 'streaming') {
       this.#state = 'done';
+      this.#request.log.warn({ err: error }, 'upstream broke off');
       this.#reply.raw.destroy();
     } else if (this.#state === 'waiting') {
       this.#fail(this.#settings.explain(error, this.#destination));
@@ -139,6 +141,11 @@ export class ProxyExchange implements UpstreamHandler {
     if (this.#state === 'done') return;
     this.#state = 'done';
     this.#controller?.abort(clientGone);
+  };
+
+  /** A reply that waits for its turn behind another is not told that the connection is gone; its request is. */
+  readonly #onRequestClose = (): void => {
+    if (this.#request.raw.socket.destroyed) this.#onClientClose();
   };
 
   readonly #onTooLarge = (): void => {

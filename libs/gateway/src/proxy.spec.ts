@@ -593,6 +593,15 @@ describe('failures', () => {
     expect(closed).toEqual(['upstream']);
   });
 
+  test('a client that leaves takes the requests with it that stand behind another', async () => {
+    const up = await upstream(() => undefined);
+    const port = await gateway({ a: up.port });
+    const { socket } = await client(port, 'GET /api/a/x HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(2));
+    while (up.received().split('GET ').length < 3) await new Promise((resolve) => setImmediate(resolve));
+    socket.destroy();
+    for (const connection of up.connections) if (!connection.destroyed) await once(connection, 'close');
+  });
+
   test('a client that leaves in the middle of the answer takes its request with it', async () => {
     const up = await upstream((socket) => {
       socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n');
