@@ -19,14 +19,14 @@ export class InstanceRecord implements Deadlined {
   deadline = 0;
   rank = 0;
   slot = -1;
-  /** Wall clock, for display. */
-  lastHeartbeatMs: number;
+  #lastHeartbeatMs: number;
   #instance: Instance;
+  #described: Instance | undefined;
   #superseded: readonly string[] = nobody;
 
   constructor(instance: Instance, nowMs: number) {
     this.#instance = instance;
-    this.lastHeartbeatMs = nowMs;
+    this.#lastHeartbeatMs = nowMs;
   }
 
   get instance(): Instance {
@@ -41,10 +41,21 @@ export class InstanceRecord implements Deadlined {
     return Math.round(this.#instance.heartbeatInterval * 1500);
   }
 
+  /** Wall clock, for display. */
+  get lastHeartbeatMs(): number {
+    return this.#lastHeartbeatMs;
+  }
+
+  beat(nowMs: number): void {
+    this.#lastHeartbeatMs = nowMs;
+    this.#described = undefined;
+  }
+
   /** Takes new content; another incarnation supersedes the one before. */
   replace(instance: Instance): void {
     const former = this.#instance;
     this.#instance = instance;
+    this.#described = undefined;
     if (former.incarnation !== instance.incarnation) this.#supersede([former.incarnation]);
   }
 
@@ -64,9 +75,12 @@ export class InstanceRecord implements Deadlined {
     return new RegistryError('ERR_INCARNATION_STALE', `another process has taken ${name} ${id} over`);
   }
 
-  /** The instance with the time of its last heartbeat as it is now. */
+  /** The instance with the time of its last heartbeat as it is now; frozen, and made once for each heartbeat at most. */
   describe(): Instance {
-    return { ...this.#instance, lastHeartbeat: new Date(this.lastHeartbeatMs).toISOString() };
+    return (this.#described ??= Object.freeze({
+      ...this.#instance,
+      lastHeartbeat: new Date(this.#lastHeartbeatMs).toISOString(),
+    }));
   }
 
   #supersede(incarnations: readonly string[]): void {

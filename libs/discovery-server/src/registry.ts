@@ -148,7 +148,7 @@ export class Registry {
     if (heartbeatInterval !== record.instance.heartbeatInterval) {
       this.#upsert(record, Object.freeze({ ...record.describe(), heartbeatInterval }));
     }
-    record.lastHeartbeatMs = this.#wallClock.now();
+    record.beat(this.#wallClock.now());
     return this.#renew(record);
   }
 
@@ -239,7 +239,7 @@ export class Registry {
     const incarnation = request.incarnation ?? existing?.instance.incarnation ?? this.#makeToken();
     const instance = instanceOf({ ...request, incarnation }, now, existing?.instance);
     const record = existing ?? new InstanceRecord(instance, now);
-    record.lastHeartbeatMs = now;
+    record.beat(now);
     if (existing === undefined || instance !== existing.instance) this.#upsert(record, instance);
     return record;
   }

@@ -1,0 +1,71 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { DiscoveryClient } from '@mesh/discovery-client';
+import type { DiscoveryClientOptions } from '@mesh/discovery-client';
+import Fastify from 'fastify';
+import type { FastifyInstance } from 'fastify';
+import { discoveryServer } from './discovery-server.ts';
+import { Registry } from './registry.ts';
+
+let app: FastifyInstance;
+let registry: Registry;
+let clients: DiscoveryClient[];
+let serverUrl: string;
+
+beforeEach(async () => {
+  registry = new Registry();
+  clients = [];
+  app = Fastify();
+  await app.register(discoveryServer, { registry });
+  serverUrl = await app.listen({ port: 0, host: '127.0.0.1' });
+});
+
+afterEach(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  await app.close();
+  registry.close();
+});
+
+function connect(options: DiscoveryClientOptions = {}): DiscoveryClient {
+  const client = new DiscoveryClient({ serverUrl, ...options });
+  clients.push(client);
+  return client;
+}
+
+async function until(isReached: () => boolean): Promise<void> {
+  while (!isReached()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('the client of the house registers, is found, watched, and leaves', async () => {
+  const [service, caller] = [connect(), connect()];
+  const registration = await service.register({ name: 'user-service', port: 4000, metadata: { zone: 'a' } });
+  expect(registration.instance).toEqual(registry.find('user-service')?.instances[0]);
+  const before = await caller.resolve('user-service');
+  expect(before.instances).toEqual(registry.peek('user-service')?.instances);
+  await service.register({ name: 'user-service', port: 4001 });
+  await until(() => caller.peek('user-service')?.instances.length === 2);
+  await registration.deregister();
+  await until(() => caller.peek('user-service')?.instances.length === 1);
+  await service.close();
+  await until(() => caller.peek('user-service')?.instances.length === 0);
+  expect(registry.size).toBe(0);
+});
+
+test('heartbeats renew the lease, and who is removed comes back', async () => {
+  const service = connect();
+  await service.register({ name: 'user-service', port: 4000, heartbeatInterval: 0.2 });
+  const lastHeartbeat = () => registry.find('user-service')?.instances[0]?.lastHeartbeat;
+  const first = lastHeartbeat();
+  await until(() => lastHeartbeat() !== first);
+  registry.deregister({ name: 'user-service', port: 4000 });
+  await until(() => registry.size === 1);
+});
+
+test('the process that registered last holds the address, and no fight begins', async () => {
+  const events: string[] = [];
+  const former = connect({ onEvent: ({ type }) => events.push(type) });
+  await former.register({ name: 'user-service', port: 4000, heartbeatInterval: 0.2 });
+  const { instance } = await connect().register({ name: 'user-service', port: 4000 });
+  await until(() => events.includes('superseded'));
+  const { incarnation } = instance;
+  expect(registry.find('user-service')?.instances).toMatchObject([{ incarnation }]);
+});
