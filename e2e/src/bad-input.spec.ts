@@ -39,13 +39,13 @@ const bodies: readonly Case[] = [
   ['discovery', 'POST', '/heartbeat', { name: 'nobody', port: 1 }, 404],
   ['discovery', 'POST', '/heartbeat', { port: 1 }, 400],
   ['discovery', 'GET', '/services/nobody', undefined, 404],
-  ['discovery', 'GET', '/services/__proto__', undefined, 404],
-  ['discovery', 'GET', '/services/constructor', undefined, 404],
+  ['discovery', 'GET', '/services/__proto__', undefined, 400],
+  ['discovery', 'GET', '/services/constructor', undefined, 400],
   ['discovery', 'DELETE', '/services/nobody/1', undefined, 404],
   ['discovery', 'DELETE', '/services/nobody/abc', undefined, 400],
   ['discovery', 'DELETE', '/services/nobody/-1', undefined, 400],
   ['discovery', 'PUT', '/register', register, 405],
-  ['discovery', 'POST', '/invoke', { serviceName: 'nobody', endpoint: '/' }, 503],
+  ['discovery', 'POST', '/invoke', { serviceName: 'nobody', endpoint: '/' }, 404],
   ['discovery', 'POST', '/invoke', { serviceName: 'user-service', endpoint: 'http://evil.example/' }, 400],
   ['discovery', 'POST', '/invoke', { serviceName: 'user-service', endpoint: '//evil.example/' }, 400],
   ['discovery', 'POST', '/invoke', { serviceName: '127.0.0.1:22', endpoint: '/' }, 400],
@@ -59,7 +59,7 @@ const bodies: readonly Case[] = [
   ['api-gateway', 'GET', '/users?surprise=1', undefined, 400],
   ['api-gateway', 'GET', '/api/no-such-service/x', undefined, 404],
   ['api-gateway', 'GET', '/api/__proto__/x', undefined, 404],
-  ['api-gateway', 'GET', '/api/user-service/%2e%2e/health', undefined, 400],
+  ['api-gateway', 'GET', '/api/user-service/a%2f..%2fhealth', undefined, 400],
   ['api-gateway', 'POST', '/api/orders', '{"userId":', 400],
   ['api-gateway', 'POST', '/api/orders', { userId: 'one', products: [] }, 400],
   ['api-gateway', 'POST', '/api/orders', big, 413],
@@ -95,8 +95,16 @@ const bodies: readonly Case[] = [
   ['order-service', 'DELETE', '/orders/1', undefined, 405],
 ];
 
-test.each(bodies)('%s: %s %s %.60j -> %i', async (door, method, path, body, status) => {
-  const answer = await call(method, `${mesh.url(door)}${path}`, body);
+const cases = bodies.map(([door, method, path, body, status]) => ({
+  title: `${door}: ${method} ${path} ${(JSON.stringify(body) ?? '').slice(0, 70)} -> ${status}`,
+  url: () => `${mesh.url(door)}${path}`,
+  method,
+  body,
+  status,
+}));
+
+test.each(cases)('$title', async ({ url, method, body, status }) => {
+  const answer = await call(method, url(), body);
   expect({ status: answer.status, body: answer.body }).toEqual({
     status,
     body: expect.objectContaining({

@@ -36,7 +36,8 @@ export async function startMesh(env: Record<string, string> = {}): Promise<Runni
       NODE_OPTIONS: '',
       LOG_LEVEL: 'warn',
       HEARTBEAT_INTERVAL: '2',
-      MESH_DATA: data,
+      USER_DATABASE_URL: `sqlite:${data}/user.db`,
+      ORDER_DATABASE_URL: `sqlite:${data}/order.db`,
       ...env,
     },
   });

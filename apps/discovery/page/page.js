@@ -32,7 +32,7 @@ function row(instance) {
   ];
 }
 
-const headings = ['Instance', 'Address', 'State', 'Heartbeat', 'Since', 'Metadata', ''];
+const headings = ['Instance', 'Address', 'State', 'Heartbeat', 'Since', 'Metadata', 'Action'];
 
 function draw() {
   const all = [...instances.values()].sort((a, b) => key(a).localeCompare(key(b)));

@@ -18,7 +18,7 @@ const sections = {
     path: () => '/users',
     view: ({ users, meta }, ms) => [
       origin({ meta, ms }),
-      table('Users', ['Id', 'Name', 'Email', 'Age'], users.map(userRow)),
+      table('Table of users', ['Id', 'Name', 'Email', 'Age'], users.map(userRow)),
     ],
   },
   orders: {
@@ -26,7 +26,7 @@ const sections = {
     view: ({ orders, meta }, ms) => [
       origin({ meta, ms }),
       table(
-        'Orders',
+        'Table of orders',
         ['Id', 'Products', 'Status'],
         orders.map((order) => [`${order.id}`, order.products.join(', '), order.status]),
       ),
@@ -37,7 +37,7 @@ const sections = {
     view: ({ users, meta }, ms) => [
       origin({ meta, ms }),
       table(
-        'Users with orders',
+        'Table of users with orders',
         ['Id', 'Name', 'Orders'],
         users.map((user) => [
           `${user.id}`,

@@ -57,6 +57,11 @@ export async function buildApp(
     upstreams: Object.values(upstreams),
     guard: requestGuard(guardOptions(config)),
   });
-  await app.register(proxyRoutes, { client, routes, dynamicPrefix: '/api' });
+  await app.register(proxyRoutes, {
+    client,
+    routes,
+    dynamicPrefix: '/api',
+    bodyLimit: config.BODY_LIMIT,
+  });
   return app;
 }
