@@ -4,8 +4,8 @@ import type { Group, HostedInstance, InstanceHost } from './instance-host.ts';
 import { MeshStartError, type StartFailure } from './mesh-start-error.ts';
 import type { ProcessState } from './mesh-event.ts';
 import type { GroupExit } from './process-group.ts';
+import { ProcessLife, type LifeFollower } from './process-life.ts';
 import type { ProcessSnapshot } from './process-snapshot.ts';
-import { probeHealth, probeListening, probeRegistered, type Gate, type Probe } from './readiness.ts';
 
 const linesKept = 20;
 /** Crashes on the way to ready that a start puts up with: what fails twice will most likely fail again. */
@@ -42,16 +42,14 @@ export class ProcessInstance implements HostedInstance {
   #generation = 0;
   #wanted = false;
   #stopRequests = 0;
-  #group: Group | undefined;
-  #abort = new AbortController();
+  /** The life that is, or the last that was. */
+  #life: ProcessLife | undefined;
+  #isAlive = false;
   #attempt: Attempt | undefined;
   #ending: Promise<void> | undefined;
   #restarting: Promise<void> | undefined;
   #cancelRestart: (() => void) | undefined;
   #hasListened = false;
-  #spawnedAt: number | undefined;
-  #gates: Partial<Record<Gate, number>> = {};
-  #readyMs: number | undefined;
   /** Healthy but not registered in time: why. */
   #late: string | undefined;
   #restarts = 0;
@@ -82,17 +80,16 @@ export class ProcessInstance implements HostedInstance {
   }
 
   getSnapshot(): ProcessSnapshot {
-    const running = livingStates.has(this.#state) || this.#state === 'stopping';
     return Object.freeze({
       instance: this.instance,
       service: this.service,
       port: this.#port || undefined,
       url: this.#port === 0 ? undefined : `http://127.0.0.1:${this.#port}`,
-      pid: running ? this.#group?.pid : undefined,
+      pid: this.#group?.pid,
       state: this.#state,
       restarts: this.#restarts,
-      gates: Object.freeze({ ...this.#gates }),
-      readyMs: this.#readyMs,
+      gates: Object.freeze({ ...this.#life?.gates }),
+      readyMs: this.#life?.readyMs,
       reason: this.#reason,
     });
   }
@@ -195,8 +192,7 @@ export class ProcessInstance implements HostedInstance {
 
   #spawn(generation: number): void {
     const { cwd, env, registrationUrl } = this.#host.prepare(this);
-    this.#spawnedAt = this.#host.now();
-    const group = this.#host.createGroup({
+    const life = new ProcessLife(this.#host, {
       command: this.#definition.command,
       cwd,
       env,
@@ -205,63 +201,37 @@ export class ProcessInstance implements HostedInstance {
         this.#host.emit({ type: 'line', instance: this.instance, service: this.service, stream, line });
       },
     });
-    this.#group = group;
-    this.#abort = new AbortController();
-    this.#gates = {};
-    this.#readyMs = undefined;
-    void group.exited.then((exit) => {
-      if (generation === this.#generation) this.#exited(exit);
+    this.#life = life;
+    this.#isAlive = true;
+    void life.group.exited.then((exit) => {
+      if (generation === this.#generation) this.#exited(life, exit);
     });
-    if (group.pid === undefined) return;
+    if (life.group.pid === undefined) return;
     this.#to('starting');
-    void this.#passGates(generation, this.#gateProbes(registrationUrl, Date.now()));
+    void life.passGates(this.#definition, this.#port, registrationUrl, this.#follower);
   }
 
-  #gateProbes(registrationUrl: string | undefined, since: number): readonly (readonly [Gate, Probe])[] {
-    if (this.#port === 0) return [];
-    const health = `http://127.0.0.1:${this.#port}${this.#definition.health}`;
-    return [
-      ['listening', probeListening(this.#port)],
-      ['healthy', probeHealth(health)],
-      ...(registrationUrl === undefined
-        ? []
-        : [['registered', probeRegistered(registrationUrl, this.#port, since)] as const]),
-    ];
-  }
-
-  async #passGates(generation: number, gates: readonly (readonly [Gate, Probe])[]): Promise<void> {
-    for (const [gate, probe] of gates) {
-      const timeoutMs = Math.max(0, this.#definition.startTimeoutMs - this.#elapsed());
-      const passed = await this.#passGate(generation, gate, probe, timeoutMs);
-      if (!passed || generation !== this.#generation) return;
-      this.#gates[gate] = this.#elapsed();
+  readonly #follower: LifeFollower = {
+    passed: (gate) => {
       if (gate === 'listening') this.#hasListened = true;
       if (gate !== 'registered') this.#to(gate);
-    }
-    this.#readyMs = this.#elapsed();
-    this.#to('ready');
-    this.#attempt?.resolve();
-    this.#attempt = undefined;
-    this.#failedTries = 0;
-  }
-
-  async #passGate(generation: number, gate: Gate, probe: Probe, timeoutMs: number): Promise<boolean> {
-    const { signal } = this.#abort;
-    const result = await this.#host.waitForGate(probe, { signal, timeoutMs });
-    if (generation !== this.#generation || result.outcome === 'aborted') return false;
-    if (result.outcome === 'passed') return true;
-    const reason = `was not ${gate} within ${this.#definition.startTimeoutMs} ms: ${result.reason}`;
-    if (gate !== 'registered') {
+    },
+    ready: () => {
+      this.#to('ready');
+      this.#attempt?.resolve();
+      this.#attempt = undefined;
+      this.#failedTries = 0;
+    },
+    tooSlow: (reason) => {
       this.#timedOut(reason);
-      return false;
-    }
-    // It works, only the registry does not know it yet: that is no reason to kill it.
-    this.#late = reason;
-    this.#to('healthy', { reason });
-    this.#fail('timeout', reason);
-    const later = await this.#host.waitForGate(probe, { signal, timeoutMs: Infinity });
-    return later.outcome === 'passed';
-  }
+    },
+    unregistered: (reason) => {
+      // It works, only the registry does not know it yet: that is no reason to kill it.
+      this.#late = reason;
+      this.#to('healthy', { reason });
+      this.#fail('timeout', reason);
+    },
+  };
 
   #timedOut(reason: string): void {
     const first = this.#attempt !== undefined;
@@ -275,13 +245,13 @@ export class ProcessInstance implements HostedInstance {
   /** Ends the process; `after` decides what comes then. */
   #end(graceMs: number, after: () => void): Promise<void> {
     this.#generation++;
-    this.#abort.abort();
+    this.#life?.giveUp();
     this.#to('stopping');
     const group = this.#group;
     if (graceMs === 0) group?.kill();
     const ending = (async () => {
       const exit = await group?.stop(graceMs);
-      this.#group = undefined;
+      this.#isAlive = false;
       this.#ending = undefined;
       if (exit?.survived !== true) {
         after();
@@ -296,11 +266,10 @@ export class ProcessInstance implements HostedInstance {
   }
 
   /** It ended by itself, or somebody else ended it. */
-  #exited(exit: GroupExit): void {
-    const healthyMs = this.#gates.healthy === undefined ? 0 : this.#elapsed() - this.#gates.healthy;
+  #exited(life: ProcessLife, exit: GroupExit): void {
     this.#generation++;
-    this.#abort.abort();
-    this.#group = undefined;
+    life.giveUp();
+    this.#isAlive = false;
     if (exit.error !== undefined) {
       this.#give('failed', `could not be started: ${messageOf(exit.error)}`);
     } else if (exit.code === 0) {
@@ -311,7 +280,7 @@ export class ProcessInstance implements HostedInstance {
       const how =
         exit.signal === null ? `ended with exit code ${String(exit.code)}` : `was ended by ${exit.signal}`;
       if (this.#attempt !== undefined) this.#failedTries++;
-      this.#crash(how, healthyMs);
+      this.#crash(how, life.healthyMs);
     }
   }
 
@@ -358,8 +327,8 @@ export class ProcessInstance implements HostedInstance {
     return new MeshStartError(this.instance, failure, reason, this.#lastLines);
   }
 
-  #elapsed(): number {
-    return this.#host.now() - (this.#spawnedAt ?? this.#host.now());
+  get #group(): Group | undefined {
+    return this.#isAlive ? this.#life?.group : undefined;
   }
 
   #to(
@@ -379,7 +348,7 @@ export class ProcessInstance implements HostedInstance {
       previous,
       port,
       pid,
-      elapsedMs: this.#spawnedAt === undefined ? undefined : this.#elapsed(),
+      elapsedMs: this.#life?.elapsedMs,
       reason: detail.reason,
       restartInMs: detail.restartInMs,
       lastLines: detail.lastLines,
