@@ -9,9 +9,17 @@ const app = (name: string) => ['node', '--conditions=@mesh/source', `apps/${name
 const unlessSet = (variables: Record<string, string>) =>
   Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, env[name] ?? value]));
 
-/** Two services on one server need a database each: USER_DATABASE_URL and ORDER_DATABASE_URL name them. */
-const databaseOf = (name: string) =>
-  env[`${name.toUpperCase()}_DATABASE_URL`] ?? env.DATABASE_URL ?? `sqlite:.mesh/data/${name}.db`;
+/**
+ * A database for each service: a file of its own, or a schema of its own on the PostgreSQL that DATABASE_URL names.
+ * USER_DATABASE_URL and ORDER_DATABASE_URL overrule both.
+ */
+function databaseOf(name: string): string {
+  const own = env[`${name.toUpperCase()}_DATABASE_URL`];
+  const url = env.DATABASE_URL;
+  if (own !== undefined || url === undefined) return own ?? `sqlite:.mesh/data/${name}.db`;
+  if (!/^postgres(ql)?:/.test(url) || /[?&]schema=/.test(url)) return url;
+  return `${url}${url.includes('?') ? '&' : '?'}schema=${name}_service`;
+}
 
 // Compiled code that outlives its process: measured, the whole mesh is then ready in 1.9 s, not 2.6 s. A process writes
 // it when it ends, and several that write all of it at once take seconds for that; so on the first run only one does.

@@ -35,7 +35,7 @@ function libFiles(name: string, layer: keyof typeof layers, about: string): Reco
         '.': { '@mesh/source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' },
         './package.json': './package.json',
       },
-      files: ['dist', 'src', '!src/**/*.spec.ts'],
+      files: ['dist', 'src', '!src/**/*.spec.ts', '!src/testing'],
       publishConfig: { access: 'public' },
       nx: {
         name,
@@ -47,7 +47,7 @@ function libFiles(name: string, layer: keyof typeof layers, about: string): Reco
     'tsconfig.build.json': json({
       extends: ['./tsconfig.json', '../../tsconfig.build.json'],
       compilerOptions: { rootDir: 'src', outDir: 'dist' },
-      exclude: ['src/**/*.spec.ts'],
+      exclude: ['src/**/*.spec.ts', 'src/testing'],
     }),
     'jest.config.js': `import preset from '../../jest.preset.js';\n\nexport default preset;\n`,
     'README.md': `# @mesh/${name}\n\n${about}\n\n\`\`\`sh\nnpm install @mesh/${name}\n\`\`\`\n`,

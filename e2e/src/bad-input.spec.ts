@@ -96,7 +96,7 @@ const bodies: readonly Case[] = [
 ];
 
 const cases = bodies.map(([door, method, path, body, status]) => ({
-  title: `${door}: ${method} ${path} ${(JSON.stringify(body) ?? '').slice(0, 70)} -> ${status}`,
+  title: `${door}: ${method} ${path} ${JSON.stringify(body ?? '').slice(0, 70)} -> ${status}`,
   url: () => `${mesh.url(door)}${path}`,
   method,
   body,

@@ -1,7 +1,6 @@
 import { dashboard } from '@mesh/dashboard';
 import { discoveryServer, Registry, registryHealth, WatchHub } from '@mesh/discovery-server';
 import { meshRoutes } from '@mesh/gateway';
-import { requestGuard } from '@mesh/request-guard';
 import { createServiceClient } from '@mesh/service-client';
 import { createApp, guardOptions, type ServiceContext } from '@mesh/service-kit';
 import type { FastifyInstance } from 'fastify';
@@ -31,7 +30,7 @@ export async function buildApp(
     await client.close();
   });
   await app.register(discoveryServer, { registry, watchHub, guard, health: false, logLevel: 'warn' });
-  await app.register(meshRoutes, { client, guard: requestGuard(guard) });
+  await app.register(meshRoutes, { client, guard });
   await app.register(dashboard, { folder: new URL('../page/', import.meta.url) });
   return app;
 }

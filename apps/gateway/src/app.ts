@@ -1,7 +1,6 @@
 import { dashboard } from '@mesh/dashboard';
 import { gatewayHealth, meshRoutes, proxyRoutes, Upstream } from '@mesh/gateway';
 import { createServiceClient } from '@mesh/service-client';
-import { requestGuard } from '@mesh/request-guard';
 import { createApp, guardOptions, type ServiceContext } from '@mesh/service-kit';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayConfig } from './config.ts';
@@ -55,7 +54,7 @@ export async function buildApp(
   await app.register(meshRoutes, {
     client,
     upstreams: Object.values(upstreams),
-    guard: requestGuard(guardOptions(config)),
+    guard: guardOptions(config),
   });
   await app.register(proxyRoutes, {
     client,

@@ -24,7 +24,7 @@ class Command {
   constructor(...args: string[]) {
     const main = join(import.meta.dirname, 'main.ts');
     this.child = spawn(process.execPath, ['--conditions=@mesh/source', main, ...args], {
-      cwd: join(import.meta.dirname, 'fixtures'),
+      cwd: join(import.meta.dirname, 'testing'),
       stdio: 'pipe',
     });
     const note = (to: 'out' | 'err') => (chunk: Buffer) => {

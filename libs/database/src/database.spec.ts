@@ -8,8 +8,8 @@ import pg from 'pg';
 import { openDatabase } from './database.ts';
 import type { Database, DatabaseOptions } from './database.ts';
 import { isDatabaseOpenError, isUniqueViolation } from './errors.ts';
-import { migrations } from './fixtures/notes.ts';
-import type { Notes } from './fixtures/notes.ts';
+import { migrations } from './testing/notes.ts';
+import type { Notes } from './testing/notes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mesh-database-'));
 const server = 'postgres://root@127.0.0.1:5432/';

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { openDatabase } from './database.ts';
-import type { Notes } from './fixtures/notes.ts';
+import type { Notes } from './testing/notes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mesh-processes-'));
 // Real processes: on a busy machine they take their time.
 jest.setTimeout(30_000);
 
-const script = fileURLToPath(new URL('fixtures/writer.ts', import.meta.url));
+const script = fileURLToPath(new URL('testing/writer.ts', import.meta.url));
 
 afterAll(() => {
   rmSync(folder, { recursive: true });

@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Fixture } from './client-fixture.spec-support.ts';
-import { fixture } from './client-fixture.spec-support.ts';
+import type { Fixture } from './testing/client-fixture.ts';
+import { fixture } from './testing/client-fixture.ts';
 import { isDiscoveryError } from './discovery-error.ts';
-import { instanceOf } from './fake-registry.spec-support.ts';
+import { instanceOf } from './testing/fake-registry.ts';
 import { DiscoveryClient, DiscoveryError } from './index.ts';
 import type { Instance } from './instance.ts';
-import { seeded, settle } from './virtual-time.spec-support.ts';
+import { seeded, settle } from './testing/virtual-time.ts';
 
 afterEach(settle);
 

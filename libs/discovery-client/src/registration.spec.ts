@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { fixture } from './client-fixture.spec-support.ts';
-import { instanceOf, json } from './fake-registry.spec-support.ts';
-import { seeded, settle } from './virtual-time.spec-support.ts';
+import { fixture } from './testing/client-fixture.ts';
+import { instanceOf, json } from './testing/fake-registry.ts';
+import { seeded, settle } from './testing/virtual-time.ts';
 
 afterEach(settle);
 

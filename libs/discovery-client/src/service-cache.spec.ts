@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { fixture } from './client-fixture.spec-support.ts';
+import { fixture } from './testing/client-fixture.ts';
 import { isDiscoveryError } from './discovery-error.ts';
-import { instanceOf, json } from './fake-registry.spec-support.ts';
+import { instanceOf, json } from './testing/fake-registry.ts';
 import { maximumNames } from './service-cache.ts';
-import { settle } from './virtual-time.spec-support.ts';
+import { settle } from './testing/virtual-time.ts';
 
 afterEach(settle);
 

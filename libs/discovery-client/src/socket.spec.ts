@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { DiscoveryClient } from './discovery-client.ts';
 import type { DiscoveryClientOptions } from './discovery-client-options.ts';
-import { instanceOf } from './fake-registry.spec-support.ts';
-import { RegistrySocket, until } from './registry-socket.spec-support.ts';
+import { instanceOf } from './testing/fake-registry.ts';
+import { RegistrySocket, until } from './testing/registry-socket.ts';
 
 let socket: RegistrySocket;
 let clients: DiscoveryClient[];

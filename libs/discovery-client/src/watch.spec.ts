@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from '@jest/globals';
-import type { Fixture } from './client-fixture.spec-support.ts';
-import { fixture } from './client-fixture.spec-support.ts';
+import type { Fixture } from './testing/client-fixture.ts';
+import { fixture } from './testing/client-fixture.ts';
 import type { DiscoveryClientOptions } from './discovery-client-options.ts';
-import { instanceOf, json } from './fake-registry.spec-support.ts';
-import { settle } from './virtual-time.spec-support.ts';
+import { instanceOf, json } from './testing/fake-registry.ts';
+import { settle } from './testing/virtual-time.ts';
 
 afterEach(settle);
 

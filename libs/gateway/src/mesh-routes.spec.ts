@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { requestGuard } from '@mesh/request-guard';
 import { createServiceClient, type ServiceClient } from '@mesh/service-client';
 import Fastify, {
   type FastifyInstance,
@@ -294,7 +293,7 @@ describe('POST /invoke', () => {
     const page = { host: 'localhost', origin: 'https://evil.example', 'content-type': 'application/json' };
     expect((await open.inject(invoking(good, { headers: page }))).statusCode).toBe(403);
 
-    const closed = await mesh(clientOf({ pay: port }), { guard: requestGuard({ token: 'secret' }) });
+    const closed = await mesh(clientOf({ pay: port }), { guard: { token: 'secret' } });
     expect((await closed.inject(invoking(good))).json()).toMatchObject({
       status: 401,
       code: 'ERR_UNAUTHORIZED',

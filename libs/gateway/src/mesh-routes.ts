@@ -1,5 +1,5 @@
 import { HttpProblem, sendProblem } from '@mesh/problem';
-import { requestGuard, type RequestGuard } from '@mesh/request-guard';
+import { requestGuard, type GuardOptions, type RequestGuard } from '@mesh/request-guard';
 import type { ServiceClient } from '@mesh/service-client';
 import type { TraceContext } from '@mesh/trace-context';
 import { readTrace } from '@mesh/trace-context';
@@ -16,8 +16,8 @@ export interface MeshRoutesOptions {
   readonly client: Pick<ServiceClient, 'request' | 'getSnapshot'>;
   /** Upstreams whose circuits `/metrics` shows for their services. Default: none. */
   readonly upstreams?: readonly Upstream[];
-  /** Who may call `/invoke`. Default `requestGuard()`: who addresses this machine by a loopback name. */
-  readonly guard?: RequestGuard;
+  /** Who may call `/invoke`: hosts, origins, token. Default: who addresses this machine by a loopback name. */
+  readonly guard?: GuardOptions;
 }
 
 const invokeSchema = {
@@ -30,10 +30,11 @@ const metricsSchema = { summary: 'Requests, circuits and instances', tags: ['mes
 /**
  * `POST /invoke`, a call of any service through the mesh, and `GET /metrics`. Errors are problem JSON.
  *
- * @example await app.register(meshRoutes, { client, guard: requestGuard({ token }) });
+ * @example await app.register(meshRoutes, { client, guard: { token } });
  */
 export const meshRoutes: FastifyPluginCallback<MeshRoutesOptions> = (app, options, done) => {
-  const { client, upstreams = [], guard = requestGuard() } = options;
+  const { client, upstreams = [] } = options;
+  const guard = requestGuard(options.guard);
   const known = new KnownServices();
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler(sendProblem);

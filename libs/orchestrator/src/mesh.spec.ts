@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { createServer, type Server } from 'node:net';
 import { defineMesh, type MeshConfig } from './definition.ts';
-import { freeRange, isListening, isRunning, Journal, tiny } from './fixtures/tiny-mesh.ts';
+import { freeRange, isListening, isRunning, Journal, tiny } from './testing/tiny-mesh.ts';
 import { Mesh, type MeshOptions } from './mesh.ts';
 import { isMeshStartError, type MeshStartError } from './mesh-start-error.ts';
 import { freePorts } from './ports.ts';

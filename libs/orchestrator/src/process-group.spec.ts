@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { join } from 'node:path';
-import { isListening, isRunning } from './fixtures/tiny-mesh.ts';
+import { isListening, isRunning } from './testing/tiny-mesh.ts';
 import { isGroupAlive } from './group-signal.ts';
 import { freePorts } from './ports.ts';
 import { ProcessGroup } from './process-group.ts';
@@ -45,7 +45,7 @@ function run(command: readonly [string, ...string[]], env: Record<string, string
   return { group, lines, line };
 }
 
-const script = join(import.meta.dirname, 'fixtures/tiny-service.mjs');
+const script = join(import.meta.dirname, 'testing/tiny-service.mjs');
 const node = (code: string): [string, ...string[]] => ['node', '-e', code];
 
 test('output comes line by line, all of it before the end is told', async () => {

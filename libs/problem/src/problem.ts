@@ -141,7 +141,8 @@ function ofFastify({ code, statusCode, retryAfterMs }: Unknown): Parts | undefin
 
 function wholeMs(value: unknown): number | undefined {
   if (typeof value !== 'number' || !(value >= 0)) return undefined;
-  return Math.min(Math.ceil(value), Number.MAX_SAFE_INTEGER);
+  // JSON has no negative zero.
+  return Math.min(Math.ceil(value), Number.MAX_SAFE_INTEGER) + 0;
 }
 
 function pathOf(url: string): string {

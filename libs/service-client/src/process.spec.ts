@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Upstream, answer } from '../test/upstream.ts';
+import { Upstream, answer } from './testing/upstream.ts';
 
 const source = join(import.meta.dirname, 'index.ts');
 let server: Upstream;

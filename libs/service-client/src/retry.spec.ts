@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { errors, type Dispatcher } from 'undici';
-import { VirtualTime } from '../test/virtual-time.ts';
+import { VirtualTime } from './testing/virtual-time.ts';
 import {
   callContext,
   createCallContext,

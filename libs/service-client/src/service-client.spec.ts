@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { startTrace } from '@mesh/trace-context';
 import { Readable } from 'node:stream';
 import type { RequestListener } from 'node:http';
-import { StaticDiscovery, Upstream, answer, eventually } from '../test/upstream.ts';
+import { StaticDiscovery, Upstream, answer, eventually } from './testing/upstream.ts';
 import { isNoInstanceError, isTimeoutError, isUpstreamError, type UpstreamError } from './errors.ts';
 import { ServiceClient, createServiceClient, type ServiceClientOptions } from './service-client.ts';
 import type { InstanceSnapshot } from './service-pool.ts';

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { Agent, fetch as undiciFetch, request, type Dispatcher } from 'undici';
-import { StaticDiscovery, Upstream, answer, eventually } from '../test/upstream.ts';
+import { StaticDiscovery, Upstream, answer, eventually } from './testing/upstream.ts';
 import { callContext, createCallContext } from './call-context.ts';
 import { isNoInstanceError, isTimeoutError, isUpstreamError } from './errors.ts';
 import { retry } from './retry.ts';

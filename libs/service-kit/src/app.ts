@@ -1,5 +1,4 @@
 import { notFound, sendProblem } from '@mesh/problem';
-import type { ProblemReply } from '@mesh/problem';
 import { fastify } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
@@ -73,8 +72,7 @@ export function createApp(options: AppOptions): App {
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
       reply.headers(constantHeaders).headers(identityHeaders(identity, request.raw));
-      // Generic here over every possible response schema; it takes text like any other reply.
-      sendProblem(error, request, reply as unknown as ProblemReply);
+      sendProblem(error, request, reply);
     },
     clientErrorHandler: answerClientError,
   }).withTypeProvider<ZodTypeProvider>();

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Health } from './health.ts';
 import type { HealthCheck, HealthReport } from './health.ts';
 import type { Identity } from './identity.ts';
@@ -35,8 +35,16 @@ export function addHealth(
     },
   });
   app.decorate('health', health);
-  app.addHook('onSend', (_request, reply, payload, done) => {
+  const sayGoodbye = (reply: FastifyReply): void => {
     if (health.leaving) void reply.header('connection', 'close');
+  };
+  // Early for proxied answers, which take over the connection and run no later hook; late for what began before the end.
+  app.addHook('onRequest', (_request, reply, done) => {
+    sayGoodbye(reply);
+    done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    sayGoodbye(reply);
     done(null, payload);
   });
   void app.register((scope, _options, done) => {

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 // Real processes: on a busy machine they take their time.
 jest.setTimeout(30_000);
 
-const script = fileURLToPath(new URL('fixtures/note-service.ts', import.meta.url));
+const script = fileURLToPath(new URL('testing/note-service.ts', import.meta.url));
 const ends: (() => unknown)[] = [];
 
 afterEach(async () => {

@@ -1,5 +1,5 @@
-import type { Instance } from './instance.ts';
-import { VirtualTime } from './virtual-time.spec-support.ts';
+import type { Instance } from '../instance.ts';
+import { VirtualTime } from './virtual-time.ts';
 
 /** A request as the fake registry received it. */
 export interface SeenRequest {

@@ -1,4 +1,4 @@
-import type { Timers } from '../src/index.ts';
+import type { Timers } from '../index.ts';
 
 interface Task {
   readonly at: number;

@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Discovery, Resolution, ServiceInstance } from '../src/index.ts';
+import type { Discovery, Resolution, ServiceInstance } from '../index.ts';
 
 /** A small server on a free port of the loopback. */
 export class Upstream {

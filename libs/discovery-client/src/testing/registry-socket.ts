@@ -2,7 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { FakeRegistry } from './fake-registry.spec-support.ts';
+import { FakeRegistry } from './fake-registry.ts';
 
 /** The fake registry behind a real socket on loopback. */
 export class RegistrySocket {

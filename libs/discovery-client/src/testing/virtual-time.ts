@@ -1,5 +1,5 @@
 /// <reference types="node" />
-import type { Clock, Timers } from './timers.ts';
+import type { Clock, Timers } from '../timers.ts';
 
 interface Timer {
   readonly at: number;
