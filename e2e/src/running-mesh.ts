@@ -26,9 +26,15 @@ interface Told {
 const root = join(import.meta.dirname, '../..');
 
 /** `npm start -- --isolated --json`, as its own process on free ports with a database of its own. */
-export async function startMesh(env: Record<string, string> = {}): Promise<RunningMesh> {
+export async function startMesh(env: Record<string, string> = {}, ...flags: string[]): Promise<RunningMesh> {
   const data = mkdtempSync(join(tmpdir(), 'mesh-e2e-'));
-  const args = ['--conditions=@mesh/source', 'apps/orchestrator/src/main.ts', '--isolated', '--json'];
+  const args = [
+    '--conditions=@mesh/source',
+    'apps/orchestrator/src/main.ts',
+    '--isolated',
+    '--json',
+    ...flags,
+  ];
   const child = spawn(process.execPath, args, {
     cwd: root,
     env: {

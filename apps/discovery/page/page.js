@@ -37,7 +37,7 @@ const headings = ['Instance', 'Address', 'State', 'Heartbeat', 'Since', 'Metadat
 function draw() {
   const all = [...instances.values()].sort((a, b) => key(a).localeCompare(key(b)));
   const names = [...new Set(all.map(({ name }) => name))];
-  $('#counts').textContent = `${names.length} services, ${all.length} instances`;
+  $('#counts').textContent = `${names.length} services, ${all.length} instances, up since ${upSince}`;
   $('#services').replaceChildren(
     ...names.flatMap((name) => [
       el('h3', {}, name),
@@ -46,6 +46,9 @@ function draw() {
   );
   if (all.length === 0) $('#services').append(el('p', { className: 'note' }, 'Nobody has registered yet.'));
 }
+
+const health = await json('/health');
+const upSince = new Date(Date.now() - health.body.uptime * 1000).toLocaleString();
 
 const events = new EventSource('/watch');
 const on = (type, change) => events.addEventListener(type, ({ data }) => (change(JSON.parse(data)), draw()));

@@ -55,12 +55,12 @@ export function isAbort(error: unknown): boolean {
  * `ERR_UNAVAILABLE`, for any other timeout `ERR_TIMEOUT`, for everything else (reset, not HTTP, 5xx) `ERR_UPSTREAM`.
  */
 export function failureCode(error: unknown): string {
-  if (causes(error).some(({ code }) => notSent.has(code))) return 'ERR_UNAVAILABLE';
   const { code, name } = asFailure(error);
-  if (typeof code === 'string') {
-    if ((statusByCode[code] ?? 0) > 500) return code;
-    if (code === 'ETIMEDOUT' || /^UND_ERR_\w*TIMEOUT$/.test(code)) return 'ERR_TIMEOUT';
-  }
+  // A code of ours has the last word over its cause (an open circuit's is what opened it); only ERR_UPSTREAM wraps one.
+  if (typeof code === 'string' && code !== 'ERR_UPSTREAM' && (statusByCode[code] ?? 0) > 500) return code;
+  if (causes(error).some((failure) => notSent.has(failure.code))) return 'ERR_UNAVAILABLE';
+  if (typeof code === 'string' && (code === 'ETIMEDOUT' || /^UND_ERR_\w*TIMEOUT$/.test(code)))
+    return 'ERR_TIMEOUT';
   return name === 'TimeoutError' ? 'ERR_TIMEOUT' : 'ERR_UPSTREAM';
 }
 

@@ -56,6 +56,15 @@ describe('read', () => {
     });
   });
 
+  test('a circuit that refused connections opened gives itself as the reason, not the refusal that it remembers', async () => {
+    const users = new Upstream({ service: 'users' });
+    const refused = rejecting(failure('ERR_UPSTREAM', { cause: failure('ECONNREFUSED', {}) }));
+    const reasons = [];
+    for (let call = 0; call < 4; call++) reasons.push((await users.read('all', refused, [])).reason);
+    expect(reasons).toEqual(['ERR_UNAVAILABLE', 'ERR_UNAVAILABLE', 'ERR_UNAVAILABLE', 'ERR_CIRCUIT_OPEN']);
+    expect(await problemFrom(users.write(refused))).toMatchObject({ code: 'ERR_CIRCUIT_OPEN', status: 503 });
+  });
+
   test('three failures open the circuit: the answer comes at once; after 30 s it tries again', async () => {
     const clock = new Clock();
     const users = new Upstream({ service: 'users', clock });
