@@ -16,6 +16,9 @@ const notSent: ReadonlySet<unknown> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** Codes of ours that say what was seen of a call; what happened on its connection stands in the cause. */
+const wrappers: ReadonlySet<string> = new Set(['ERR_UPSTREAM', 'ERR_TIMEOUT']);
+
 const detailByCode: ReadonlyMap<string, string> = new Map([
   ['ERR_NO_INSTANCE', 'has no instance at the moment'],
   ['ERR_CIRCUIT_OPEN', 'has failed repeatedly and is left alone for a while'],
@@ -56,9 +59,11 @@ export function isAbort(error: unknown): boolean {
  */
 export function failureCode(error: unknown): string {
   const { code, name } = asFailure(error);
-  // A code of ours has the last word over its cause (an open circuit's is what opened it); only ERR_UPSTREAM wraps one.
-  if (typeof code === 'string' && code !== 'ERR_UPSTREAM' && (statusByCode[code] ?? 0) > 500) return code;
+  // A refusal of ours has the last word over its cause (an open circuit's is what opened it).
+  const isOurs = typeof code === 'string' && (statusByCode[code] ?? 0) > 500;
+  if (isOurs && !wrappers.has(code)) return code;
   if (causes(error).some((failure) => notSent.has(failure.code))) return 'ERR_UNAVAILABLE';
+  if (isOurs) return code;
   if (typeof code === 'string' && (code === 'ETIMEDOUT' || /^UND_ERR_\w*TIMEOUT$/.test(code)))
     return 'ERR_TIMEOUT';
   return name === 'TimeoutError' ? 'ERR_TIMEOUT' : 'ERR_UPSTREAM';
