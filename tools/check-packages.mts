@@ -1,5 +1,5 @@
 /** publint (strict) and are-the-types-wrong on the packed tarballs. Build first. */
-import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { checkPackage, createPackageFromTarballData, type Problem } from '@arethetypeswrong/core';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publint } from 'publint';
@@ -7,26 +7,21 @@ import { formatMessage } from 'publint/utils';
 import { pack } from './packages.mts';
 import { root } from './readme.mts';
 
-/** ESM only, on purpose: require() loads it from Node 22.12 on. Resolvers that know no `exports` are not served. */
-const accepted = new Set(['CJSResolvesToESM', 'NoResolution']);
+/** ESM only, on purpose: require() loads it from Node 22.12 on. Resolvers that know no `exports` (node10) are not served. */
+const isIntended = (problem: Problem): boolean =>
+  problem.kind === 'CJSResolvesToESM' ||
+  (problem.kind === 'NoResolution' && problem.resolutionKind === 'node10');
 
 async function faults(tarball: string): Promise<string[]> {
   const data = readFileSync(tarball);
   const bytes = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
   const { messages, pkg } = await publint({ pack: { tarball: bytes }, strict: true });
   const types = await checkPackage(createPackageFromTarballData(new Uint8Array(bytes)));
-  const problems = types.types ? types.problems : [{ kind: 'no types' }];
   return [
     ...messages.map((message) => formatMessage(message, pkg) ?? message.code),
-    ...problems
-      .filter(
-        (problem) =>
-          !accepted.has(problem.kind) ||
-          ('resolutionKind' in problem &&
-            problem.kind === 'NoResolution' &&
-            problem.resolutionKind !== 'node10'),
-      )
-      .map((problem) => JSON.stringify(problem)),
+    ...(types.types ? types.problems.filter((problem) => !isIntended(problem)) : ['no types']).map((one) =>
+      JSON.stringify(one),
+    ),
   ];
 }
 

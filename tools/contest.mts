@@ -24,9 +24,9 @@ export interface ContestOptions {
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 
-async function time({ run }: Contender, iterations: number): Promise<number> {
+async function time(contender: Contender, iterations: number): Promise<number> {
   const start = performance.now();
-  await run(iterations);
+  await contender.run(iterations);
   return ((performance.now() - start) * 1e6) / iterations;
 }
 

@@ -65,9 +65,17 @@ function main(): void {
     options: { layer: { type: 'string' }, about: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
   });
   const [name] = positionals;
-  const layer = values.layer as keyof typeof layers;
-  if (values.help) return console.log(usage);
-  if (!name || !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || !Object.hasOwn(layers, layer ?? '')) {
+  const layer = values.layer as keyof typeof layers | undefined;
+  if (values.help) {
+    console.log(usage);
+    return;
+  }
+  if (
+    !name ||
+    !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) ||
+    layer === undefined ||
+    !Object.hasOwn(layers, layer)
+  ) {
     console.error(usage);
     process.exitCode = 2;
     return;
