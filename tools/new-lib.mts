@@ -50,7 +50,10 @@ function libFiles(name: string, layer: keyof typeof layers, about: string): Reco
       exclude: ['src/**/*.spec.ts', 'src/testing'],
     }),
     'jest.config.js': `import preset from '../../jest.preset.js';\n\nexport default preset;\n`,
-    'README.md': `# @mesh/${name}\n\n${about}\n\n\`\`\`sh\nnpm install @mesh/${name}\n\`\`\`\n`,
+    'README.md':
+      `# @mesh/${name}\n\n${about}\n\n\`\`\`sh\nnpm install @mesh/${name}\n\`\`\`\n\n` +
+      `\`\`\`ts\nimport { ${factory} } from '@mesh/${name}';\n\nconsole.log(${factory}());\n\`\`\`\n\n` +
+      `Options, how it composes, what it costs (measured), what it does not do: to be written.\n`,
     'src/index.ts': `export { ${factory} } from './${name}.ts';\n`,
     [`src/${name}.ts`]: `/** ${about} */\nexport function ${factory}(): string {\n  return '${name}';\n}\n`,
     [`src/${name}.spec.ts`]:
