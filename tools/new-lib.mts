@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
 
 const layers = {
   core: { env: 'any', compilerOptions: { types: [] } },
@@ -21,7 +22,7 @@ const usage =
 function libFiles(name: string, layer: keyof typeof layers, about: string): Record<string, string> {
   const { env, compilerOptions } = layers[layer];
   const factory = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  const json = (value: unknown) => JSON.stringify(value);
   return {
     'package.json': json({
       name: `@mesh/${name}`,
@@ -62,7 +63,7 @@ function libFiles(name: string, layer: keyof typeof layers, about: string): Reco
   };
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: { layer: { type: 'string' }, about: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
@@ -90,10 +91,11 @@ function main(): void {
     return;
   }
   for (const [file, text] of Object.entries(libFiles(name, layer, values.about ?? `The ${name} of Mesh.`))) {
-    mkdirSync(dirname(join(folder, file)), { recursive: true });
-    writeFileSync(join(folder, file), text);
+    const path = join(folder, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
   }
   console.log(`libs/${name} is ready: run "npm install" once to link it, then "npx nx test ${name}".`);
 }
 
-main();
+await main();
