@@ -1,5 +1,6 @@
 import type { TraceContext } from '@mesh/trace-context';
 import type { Dispatcher } from 'undici';
+import { durationMs } from './options.ts';
 
 /** Key under which a {@link CallContext} travels on undici's dispatch options. */
 export const callContext: unique symbol = Symbol.for('@mesh/service-client.callContext');
@@ -12,8 +13,8 @@ export interface CallContext {
   instance?: string;
   /** How many instances have been asked so far, repetitions included. */
   attempts: number;
-  /** Known instances of the service that were not tried yet; undefined without `services()`. */
-  untried?: number;
+  /** Whether another instance is left: not tried yet, and its circuit lets a request pass; undefined without `services()`. */
+  othersLeft?: boolean;
   /** Span of the call; each attempt becomes its child. Default: taken from the request's headers, else new. */
   trace?: TraceContext;
   /** Deadline over all attempts and the body, in milliseconds. Default: none. */
@@ -23,8 +24,9 @@ export interface CallContext {
 /** undici's dispatch options with the context of a call on them. */
 export type ServiceDispatchOptions = Dispatcher.DispatchOptions & { [callContext]?: CallContext };
 
-/** A fresh context for one call. */
+/** A fresh context for one call. @throws RangeError when `timeoutMs` is out of range. */
 export function createCallContext(init: Pick<CallContext, 'trace' | 'timeoutMs'> = {}): CallContext {
+  durationMs('timeoutMs', init.timeoutMs ?? 0);
   return { tried: new Set(), attempts: 0, ...init };
 }
 

@@ -47,6 +47,11 @@ export function errorKind(error: unknown, sent: boolean): ErrorKind {
   return systemCodes.has(code) && (!sent || syscall !== undefined) ? 'network' : 'other';
 }
 
+/** Whether time ran out, ours or that of a caller's `AbortSignal.timeout()`; an abort's reason may be anything. */
+export function isTimeout(reason: unknown): boolean {
+  return (reason as { name?: unknown } | null | undefined)?.name === 'TimeoutError';
+}
+
 /** What was thrown, as an Error. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error || (typeof thrown === 'object' && thrown !== null && 'message' in thrown)) {

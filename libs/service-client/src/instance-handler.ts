@@ -1,5 +1,5 @@
 import { detached } from './call-controller.ts';
-import { errorKind } from './error-kind.ts';
+import { errorKind, isTimeout } from './error-kind.ts';
 import { TimeoutError, UpstreamError, isTimeoutError } from './errors.ts';
 import type { Admission } from './admission.ts';
 import type { Controller, Handler, ResponseHeaders, UpgradeSocket } from './undici-types.ts';
@@ -27,9 +27,13 @@ export class InstanceHandler implements Handler {
   }
 
   onRequestStart(controller: Controller, context: unknown): void {
+    if (this.#expired !== undefined) {
+      controller.abort(this.#expired);
+      return;
+    }
+    this.#handler.onRequestStart?.(controller, context);
+    // Only now: who was aborted before it began was asked nothing, and is not to blame.
     this.#controller = controller;
-    if (this.#expired !== undefined) controller.abort(this.#expired);
-    else this.#handler.onRequestStart?.(controller, context);
   }
 
   onBodySent(chunk: Buffer): void {
@@ -79,9 +83,10 @@ export class InstanceHandler implements Handler {
     if (this.#over) return;
     // undici hands out no controller when it refuses a request at once.
     const aborted = (controller as Controller | null)?.aborted === true;
-    const kind = errorKind(error, this.#controller !== undefined);
-    // An abort is the caller's and blames nobody, unless it is our own clock that ran out.
-    const blame = aborted ? isTimeoutError(error) : kind !== 'other';
+    const sent = this.#controller !== undefined;
+    const kind = errorKind(error, sent);
+    // An abort is the caller's and blames nobody, unless time ran out: then the answer was still wanted.
+    const blame = aborted ? sent && isTimeout(error) : kind !== 'other';
     this.#settle(blame ? 'failure' : 'ignored', error);
     this.#end();
     this.#handler.onResponseError?.(

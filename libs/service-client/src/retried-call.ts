@@ -174,8 +174,7 @@ export class RetriedCall implements AttemptOwner {
   #delayMs(failure: AttemptFailure): number | undefined {
     const { options, context } = this.#call;
     if (this.#retries >= this.#policy.maxRetries || !mayRetry(options, failure)) return undefined;
-    const othersLeft = (context.untried ?? 0) > 0;
-    const delayMs = retryDelayMs(this.#policy, this.#retries + 1, failure, othersLeft);
+    const delayMs = retryDelayMs(this.#policy, this.#retries + 1, failure, context.othersLeft ?? false);
     const leftMs =
       (context.timeoutMs ?? 0) > 0 ? this.#startedAt + (context.timeoutMs ?? 0) - this.#now() : Infinity;
     return delayMs !== undefined && delayMs < leftMs ? delayMs : undefined;

@@ -221,7 +221,7 @@ describe('errors', () => {
     const { time, upstream, caller } = call(
       [{ error: refused, sent: false }],
       { method: 'POST', body: 'x' },
-      { context: { untried: 1 } },
+      { context: { othersLeft: true } },
     );
     await time.advance(0);
     expect(upstream.attempts).toHaveLength(2);
@@ -232,7 +232,7 @@ describe('errors', () => {
     const { time, caller } = call(
       [{ error: refused, sent: false }],
       { method: 'POST', body: Readable.from(['x']) },
-      { context: { untried: 1 } },
+      { context: { othersLeft: true } },
     );
     await time.advance(0);
     expect(caller.events).toEqual(['start', '200', 'end']);
@@ -299,7 +299,7 @@ describe('Retry-After', () => {
   });
 
   test('does not keep the call from another instance', async () => {
-    const { time, upstream } = call([wait('3')], {}, { context: { untried: 2 } });
+    const { time, upstream } = call([wait('3')], {}, { context: { othersLeft: true } });
     await time.advance(50);
     expect(upstream.attempts).toHaveLength(2);
   });
@@ -499,15 +499,15 @@ test('whatever happens, the caller hears one start and one end, and nothing stay
     scripts: fc.array(script, { maxLength: 5 }),
     method: fc.constantFrom('GET', 'POST', 'PUT'),
     timeoutMs: fc.constantFrom(0, 1, 120, 5000),
-    untried: fc.nat(2),
+    othersLeft: fc.boolean(),
     abortAt: fc.option(fc.nat(400), { nil: undefined }),
   });
   await fc.assert(
-    fc.asyncProperty(scene, async ({ scripts, method, timeoutMs, untried, abortAt }) => {
+    fc.asyncProperty(scene, async ({ scripts, method, timeoutMs, othersLeft, abortAt }) => {
       const { time, upstream, caller, results } = call(
         scripts,
         { method, body: 'x' },
-        { context: { timeoutMs, untried } },
+        { context: { timeoutMs, othersLeft } },
       );
       if (abortAt !== undefined) {
         await time.advance(abortAt);

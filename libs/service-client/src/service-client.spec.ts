@@ -265,6 +265,22 @@ describe('deadline and abort', () => {
     },
   );
 
+  test('a deadline that ends during the look-up blames no instance', async () => {
+    const server = await upstream('a');
+    let found = (): void => undefined;
+    const lookup = new Promise<void>((resolve) => (found = resolve));
+    const resolution = { instances: [server.instance] };
+    const discovery = { peek: () => undefined, resolve: () => lookup.then(() => resolution) };
+    const client = createServiceClient({ discovery });
+    cleanup.push(() => client.close(0));
+    expect(isTimeoutError(await caught(client.request({ ...users, timeoutMs: 20 })))).toBe(true);
+    found();
+    await eventually(() => row(client, 'a')?.picks === 1, 'the late pick');
+    await idle(client);
+    expect(row(client, 'a')).toMatchObject({ failureCount: 0, state: 'closed' });
+    expect(server.hits).toBe(0);
+  });
+
   test('a signal that is aborted already asks nobody', async () => {
     const server = await upstream('a');
     await caught(clientOf([server]).request({ ...users, signal: AbortSignal.abort() }));
@@ -318,6 +334,18 @@ describe('request and json', () => {
       undefined,
       'application/problem+json',
     ]);
+  });
+
+  test('a byte order mark is no part of the text, with and without a Content-Length', async () => {
+    const text = '\uFEFF{"a":1}';
+    const server = await upstream('a', (request, response) => {
+      if (request.url === '/chunked') response.write(text);
+      response.end(request.url === '/chunked' ? '' : text);
+    });
+    const client = clientOf([server]);
+    for (const path of ['/chunked', '/length']) {
+      expect((await client.json({ service: 'user-service', path })).data).toEqual({ a: 1 });
+    }
   });
 
   test("the trace of the call is its attempts' parent", async () => {

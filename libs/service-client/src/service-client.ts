@@ -149,7 +149,7 @@ export class ServiceClient {
     if (!call.path.startsWith('/'))
       throw new TypeError(`serviceClient: path must begin with '/', got ${call.path}`);
     const context = createCallContext({
-      timeoutMs: durationMs('timeoutMs', timeoutMs),
+      timeoutMs,
       ...(trace !== undefined && { trace }),
     });
     const data = await this.dispatcher.request(readCall(call, context));

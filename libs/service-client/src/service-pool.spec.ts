@@ -43,7 +43,7 @@ describe('admit', () => {
     const context = createCallContext();
     const admission = of.admit(context);
     expect(admission).toMatchObject({ instance: 'six', origin: 'http://[::1]:80' });
-    expect(context).toMatchObject({ instance: 'six', attempts: 1, untried: 0 });
+    expect(context).toMatchObject({ instance: 'six', attempts: 1, othersLeft: false });
     expect(context.tried).toEqual(new Set(['six']));
   });
 
@@ -60,7 +60,7 @@ describe('admit', () => {
     const of = pool([instance('only')]);
     const context = createCallContext();
     expect([of.admit(context)?.instance, of.admit(context)?.instance]).toEqual(['only', 'only']);
-    expect(context.untried).toBe(0);
+    expect(context.othersLeft).toBe(false);
   });
 
   test('avoids open circuits', () => {
@@ -75,6 +75,8 @@ describe('admit', () => {
     trip(of, 'b');
     const context = createCallContext();
     expect(of.admit(context)?.instance).toBe('a');
+    // An open circuit is nowhere to go: the next attempt keeps its back-off and the instance's Retry-After.
+    expect(context.othersLeft).toBe(false);
     expect(of.admit(context)?.instance).toBe('a');
   });
 

@@ -98,7 +98,7 @@ export class ServicePool {
     tried.add(id);
     context.instance = id;
     context.attempts += 1;
-    context.untried = this.#untried(tried);
+    context.othersLeft = this.#othersLeft(tried);
     return new Admission(chosen.lease, chosen.permit, this.#clock);
   }
 
@@ -132,27 +132,15 @@ export class ServicePool {
     return new GuardedInstance(instance, new CircuitBreaker({ ...this.#options.circuitBreaker, name }));
   }
 
-  /** Picks until a circuit admits; the last pick without a permit when the balancer can offer nothing better. */
+  /** A pick has no permit when the balancer could offer nothing better than a circuit that refuses. */
   #pick(excluded: ReadonlySet<string>): Pick | undefined {
-    let refused: Set<string> | undefined;
-    let last: Pick | undefined;
-    for (;;) {
-      const lease = this.#balancer.pick({ excluded: refused ?? excluded });
-      if (lease === undefined) return last;
-      last?.lease.done({ outcome: 'ignored' });
-      const permit = lease.endpoint.breaker.tryAcquire();
-      last = { lease, permit };
-      // An unavailable pick means that the balancer had nothing else: every further one would be refused as well.
-      if (permit !== undefined || !lease.endpoint.available) return last;
-      refused ??= new Set(excluded);
-      refused.add(lease.endpoint.id);
-    }
+    const lease = this.#balancer.pick({ excluded });
+    return lease && { lease, permit: lease.endpoint.breaker.tryAcquire() };
   }
 
-  #untried(tried: ReadonlySet<string>): number {
-    let left = this.#guarded.size;
-    for (const id of tried) if (this.#guarded.has(id)) left -= 1;
-    return left;
+  #othersLeft(tried: ReadonlySet<string>): boolean {
+    for (const { id, available } of this.#guarded.values()) if (available && !tried.has(id)) return true;
+    return false;
   }
 }
 

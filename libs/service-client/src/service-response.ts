@@ -50,7 +50,7 @@ export class ServiceResponse {
       if (length > this.#maxBodyBytes) throw this.#bad(`the body is longer than ${this.#maxBodyBytes} bytes`);
       chunks.push(chunk);
     }
-    return Buffer.concat(chunks, length).toString('utf8');
+    return new TextDecoder().decode(Buffer.concat(chunks, length));
   }
 
   /** The body as JSON, undefined when it is empty. @throws UpstreamError when it is not JSON or too long. */

@@ -241,6 +241,16 @@ describe('outcome', () => {
     expect(row(of, 'a')).toMatchObject({ failureCount: 0, inflight: 0, state: 'closed' });
   });
 
+  test("a caller's AbortSignal.timeout() is a failure: the answer was still wanted", async () => {
+    const server = await new Upstream('a', () => undefined).listen();
+    cleanup.push(() => server.kill());
+    const of = mesh([server]);
+    const signal = AbortSignal.timeout(50);
+    const error = await caught(request('http://user-service/', { dispatcher: of.dispatcher, signal }));
+    expect(error.name).toBe('TimeoutError');
+    expect(row(of, 'a')).toMatchObject({ failureCount: 1, inflight: 0 });
+  });
+
   test("a refused connection is the instance's failure and an UpstreamError", async () => {
     const server = await upstream('a');
     const of = mesh([server]);
@@ -440,4 +450,17 @@ test('options out of range are refused by name', () => {
   );
   expect(() => services(discovery, { bodyTimeoutMs: NaN })).toThrow('bodyTimeoutMs');
   expect(() => services(discovery, { maxServices: 0 })).toThrow(RangeError);
+  const context = createCallContext();
+  expect(() => createCallContext({ timeoutMs: 2 ** 31 })).toThrow('timeoutMs');
+  const call = {
+    origin: 'http://a',
+    path: '/',
+    method: 'GET',
+    headersTimeout: 2 ** 31,
+    [callContext]: context,
+  };
+  discovery.set([{ id: 'a', host: '127.0.0.1', port: 1 }], 'a');
+  const dispatch = services(discovery)(() => true);
+  expect(() => dispatch(call as Dispatcher.DispatchOptions, {})).toThrow('headersTimeout');
+  expect(context.attempts).toBe(0);
 });

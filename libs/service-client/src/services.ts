@@ -43,13 +43,13 @@ export function services(
 
   const send = (request: PendingCall, { instances }: Resolution): boolean => {
     const { service, call, handler, dispatch } = request;
+    const timeoutMs = durationMs('headersTimeout', call.headersTimeout ?? attemptTimeoutMs);
     const context = contextOf(call) ?? createCallContext();
     context.trace ??= traceOf(call.headers);
     const headers = tracedHeaders(call.headers, childTrace(context.trace));
     const admission = pools.update(service, instances)?.admit(context);
     if (admission === undefined) return refuse(handler, new NoInstanceError(service));
-    const limits = { service, timeoutMs: call.headersTimeout ?? attemptTimeoutMs };
-    const guarded = new InstanceHandler(handler, admission, limits);
+    const guarded = new InstanceHandler(handler, admission, { service, timeoutMs });
     const attempt: ServiceDispatchOptions = {
       ...call,
       origin: admission.origin,
