@@ -107,6 +107,33 @@ test('a listener may call back in: it sees the change finished, and never lets o
   expect(seen).toEqual(['open', undefined]);
 });
 
+test('every listener hears events in order, also when one of them calls back in', () => {
+  const { breaker } = virtual();
+  breaker.on('stateChange', ({ to }) => {
+    if (to === 'open') breaker.reset();
+  });
+  const heard: string[] = [];
+  breaker.on('stateChange', ({ from, to }) => heard.push(`${from} -> ${to}`));
+  breaker.subscribe(() => heard.push(breaker.state));
+  breaker.tryAcquire()?.settle('failure');
+  breaker.tryAcquire()?.settle('failure');
+  expect(heard).toEqual(['closed', 'closed -> open', 'closed', 'open -> closed', 'closed']);
+});
+
+test('listeners that cause their own event without end are stopped and told as a fault', () => {
+  const { breaker } = virtual();
+  breaker.tryAcquire()?.settle('failure');
+  breaker.tryAcquire()?.settle('failure');
+  const faults: unknown[] = [];
+  breaker.on('fault', ({ error }) => faults.push(error));
+  const stop = breaker.on('rejected', () => breaker.tryAcquire());
+  expect(breaker.tryAcquire()).toBeUndefined();
+  expect(faults).toEqual([new RangeError('circuitBreaker: a listener calls back in without end')]);
+  stop();
+  breaker.tryAcquire();
+  expect(faults).toHaveLength(1);
+});
+
 test('is a store: the snapshot is frozen and stays the same object until something changes', async () => {
   const { breaker, pass } = virtual();
   let changes = 0;

@@ -29,6 +29,9 @@ interface Entry {
   readonly call: (event: never) => unknown;
 }
 
+/** How often in a row listeners may cause new events before the rest is dropped: a circle must not hold the process. */
+const maxRounds = 100;
+
 /**
  * Delivers events in the order in which they happened, after the law has finished its change; nothing that a listener does comes back
  * to the caller. Without listeners nothing is allocated.
@@ -37,6 +40,8 @@ export class Events {
   readonly #circuit: string;
   #listeners: Map<CircuitEventName | 'change', readonly Entry[]> | undefined;
   #queue: { type: CircuitEventName; event: unknown }[] | undefined;
+  #again = false;
+  #flushing = false;
 
   constructor(circuit: string) {
     this.#circuit = circuit;
@@ -61,12 +66,22 @@ export class Events {
     (this.#queue ??= []).push({ type, event });
   }
 
-  /** Delivers what was pushed, then tells the subscribers that something changed. */
+  /**
+   * Delivers what was pushed, then tells the subscribers that something changed. What a listener causes by calling back in is
+   * delivered by the flush under way, so that every listener hears everything in the order in which it happened.
+   */
   flush(): void {
-    for (let next = this.#queue?.shift(); next !== undefined; next = this.#queue?.shift()) {
-      this.#deliver(next.type, next.event);
+    this.#again = true;
+    if (this.#flushing) return;
+    this.#flushing = true;
+    try {
+      let more = true;
+      for (let round = 0; more && round < maxRounds; round++) more = this.#deliverRound();
+      if (more) this.fault(new RangeError('circuitBreaker: a listener calls back in without end'));
+    } finally {
+      this.#queue = undefined;
+      this.#flushing = false;
     }
-    this.#deliver('change', undefined);
   }
 
   /** Reports an exception that must not reach a call. */
@@ -76,6 +91,16 @@ export class Events {
         // Who fails at hearing of failures is not told of this one.
       });
     }
+  }
+
+  /** Whether listeners have caused more in the meantime. */
+  #deliverRound(): boolean {
+    const events = this.#queue ?? [];
+    this.#queue = undefined;
+    this.#again = false;
+    for (const { type, event } of events) this.#deliver(type, event);
+    this.#deliver('change', undefined);
+    return this.#again;
   }
 
   #deliver(type: CircuitEventName | 'change', event: unknown): void {
