@@ -51,13 +51,16 @@ test('whoever waits is rejected like an abort, and so is whoever comes later', a
     call.catch((error: unknown) => error),
   );
   await settle();
-  await client.close();
+  const closed = client.close();
   for (const error of await Promise.all(waiting)) {
     expect(error).toMatchObject({ name: 'AbortError', code: 'ERR_DISCOVERY_CLOSED' });
   }
   await expect(client.resolve('users')).rejects.toMatchObject({ code: 'ERR_DISCOVERY_CLOSED' });
   await expect(client.register(users)).rejects.toMatchObject({ code: 'ERR_DISCOVERY_CLOSED' });
   expect(client.peek('users')).toBeUndefined();
+  // The goodbye for what the registry may have heard.
+  await time.advance(5000);
+  await closed;
   expect(registry.requests.every(({ signal }) => signal.aborted)).toBe(true);
   expect(time.pending).toBe(0);
 });

@@ -107,9 +107,10 @@ test('an abort before acceptance ends it with the reason of the signal', async (
   controller.abort(new Error('enough'));
   expect(await registering).toMatchObject({ message: 'enough' });
   expect(registry.requests[0]?.signal.aborted).toBe(true);
-  expect(time.pending).toBe(0);
   await expect(client.register(users, { signal: controller.signal })).rejects.toThrow('enough');
-  expect(registry.requests).toHaveLength(1);
+  await time.advance(5000);
+  expect(time.pending).toBe(0);
+  expect(registry.calls('POST')).toHaveLength(1);
 });
 
 test('an abort after acceptance changes nothing', async () => {
@@ -206,8 +207,9 @@ test('deregistering ends the heartbeats, removes the instance, and can be repeat
   const registration = await client.register(users);
   await Promise.all([registration.deregister(), registration.deregister()]);
   expect(registry.list('users')).toEqual([]);
+  const { incarnation } = registration.instance;
   expect(registry.calls('DELETE').map(({ path }) => path)).toEqual([
-    '/services/users/4000?host=127.0.0.1&id=127.0.0.1%3A4000',
+    `/services/users/4000?host=127.0.0.1&id=127.0.0.1%3A4000&incarnation=${incarnation}`,
   ]);
   expect(of('deregistered')).toEqual([{ type: 'deregistered', instance: registration.instance }]);
   expect(time.pending).toBe(0);
@@ -224,6 +226,31 @@ test('a goodbye nobody hears is reported, not thrown, and takes requestTimeout a
   await time.advance(1);
   expect(gone).toBe(true);
   expect(of('deregistered')).toMatchObject([{ error: { code: 'ERR_DISCOVERY_UNAVAILABLE' } }]);
+});
+
+test('a goodbye that comes late leaves the successor in its place', async () => {
+  const { client, registry, of } = fixture(polling);
+  const registration = await client.register(users);
+  registry.upsert(instanceOf('users', 4000, { incarnation: 'newer' }));
+  await registration.deregister();
+  expect(registry.list('users')).toMatchObject([{ incarnation: 'newer' }]);
+  expect(of('deregistered')).toEqual([{ type: 'deregistered', instance: registration.instance }]);
+});
+
+test('what the registry heard and could not answer any more is taken back', async () => {
+  const { client, registry, of } = fixture(polling);
+  registry.intercept = ({ path, body }) => {
+    if (path !== '/register') return undefined;
+    registry.upsert(instanceOf('users', 4000, body));
+    return new Promise(() => undefined);
+  };
+  const registering = expect(client.register(users)).rejects.toThrow('closed');
+  await settle();
+  expect(registry.list('users')).toHaveLength(1);
+  await client.close();
+  await registering;
+  expect(registry.list('users')).toEqual([]);
+  expect(of('deregistered')).toEqual([]);
 });
 
 test('leaving a block deregisters', async () => {

@@ -53,6 +53,8 @@ export class ServiceRegistration implements Registration {
   /** Waiting after a failure, not for the next heartbeat. */
   #retrying = false;
   #superseded = false;
+  /** Stopped before the answer to the first registration: the registry may list it all the same. */
+  #unanswered = false;
   #loop: Promise<void> | undefined;
   #leaving: Promise<void> | undefined;
 
@@ -146,7 +148,10 @@ export class ServiceRegistration implements Registration {
         this.#accept(await this.#api.register(this.#description, this.#incarnation, this.#stopping.signal));
         return;
       } catch (error) {
-        if (this.#isStopped()) throw closedError();
+        if (this.#isStopped()) {
+          this.#unanswered = this.#instance === undefined;
+          throw closedError();
+        }
         const refused = error instanceof DiscoveryError && error.code === 'ERR_DISCOVERY_REJECTED';
         if (refused && this.#instance === undefined) throw error;
         const retryInMs = this.#backoff.next(retryAfter(error));
@@ -245,13 +250,14 @@ export class ServiceRegistration implements Registration {
 
   async #sayGoodbye(): Promise<void> {
     const instance = this.#instance;
-    if (instance === undefined || this.#superseded) return;
-    try {
-      await this.#api.deregister(instance);
-      this.#settings.emit({ type: 'deregistered', instance });
-    } catch (error) {
-      this.#settings.emit({ type: 'deregistered', instance, error });
-    }
+    const listed = this.#unanswered ? this.#description : instance;
+    if (listed === undefined || this.#superseded) return;
+    // With its incarnation, so that a goodbye that comes late does not remove the successor.
+    const failure = await this.#api.deregister(listed, this.#incarnation).then(
+      () => ({}),
+      (error: unknown) => ({ error }),
+    );
+    if (instance !== undefined) this.#settings.emit({ type: 'deregistered', instance, ...failure });
   }
 
   #isStopped(): boolean {

@@ -63,12 +63,16 @@ export class RegistryApi {
     await this.#object({ method: 'POST', path: '/heartbeat', body, signal, timeoutMs });
   }
 
-  /** `DELETE /services/:name/:port`; an instance the registry does not know is gone already. */
-  async deregister(instance: Instance): Promise<void> {
-    const query = new URLSearchParams({ host: instance.host, id: instance.id });
-    const path = `/services/${instance.name}/${instance.port}?${query.toString()}`;
+  /** `DELETE /services/:name/:port`; an instance that is unknown there, or another process by now, is gone already. */
+  async deregister({ name, port, host, id }: ServiceDescription, incarnation: string): Promise<void> {
+    const query = new URLSearchParams({
+      ...(host !== undefined && { host }),
+      ...(id !== undefined && { id }),
+      incarnation,
+    });
+    const path = `/services/${name}/${port}?${query.toString()}`;
     const { response, body } = await this.#call({ method: 'DELETE', path });
-    if (!response.ok && response.status !== 404)
+    if (!response.ok && response.status !== 404 && response.status !== 409)
       throw refusal('DELETE /services/:name/:port', response, body);
   }
 

@@ -176,10 +176,13 @@ export class FakeRegistry {
   }
 
   #delete(name: string, url: URL): Response {
-    const id = url.searchParams.get('id') ?? '';
-    const known = this.#services.get(name)?.get(id);
+    const port = Number(url.pathname.split('/')[3]);
+    const id = url.searchParams.get('id');
+    const known = this.list(name).find((one) => one.port === port && (id === null || one.id === id));
     if (known === undefined) return json(404, { code: 'ERR_INSTANCE_UNKNOWN' });
-    this.remove(name, id);
+    const incarnation = url.searchParams.get('incarnation') ?? known.incarnation;
+    if (known.incarnation !== incarnation) return json(409, { code: 'ERR_INCARNATION_STALE' });
+    this.remove(name, known.id);
     return json(200, known);
   }
 
