@@ -148,6 +148,25 @@ describe('a bad request gets problem JSON, and the service goes on', () => {
     expect(lines.join('')).toContain('hunter2');
   });
 
+  test('a client that leaves in the middle of its body is no error of the service', async () => {
+    const lines: string[] = [];
+    const app = noteApp({ logTo: { write: (line) => lines.push(line) } }, { LOG_LEVEL: 'warn' });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+    const over = new Promise((resolve) => {
+      app.server.once('request', (request) => {
+        request.once('close', resolve);
+        socket.destroy();
+      });
+    });
+    socket.write(
+      'POST /notes HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+    );
+    await over;
+    await new Promise(setImmediate);
+    expect(lines).toEqual([]);
+  });
+
   test('bytes that are no HTTP are answered as a problem, too', async () => {
     const app = noteApp();
     await app.listen({ port: 0, host: '127.0.0.1' });

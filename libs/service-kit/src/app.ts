@@ -1,4 +1,4 @@
-import { notFound, sendProblem } from '@mesh/problem';
+import { HttpProblem, notFound, sendProblem } from '@mesh/problem';
 import { fastify } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
@@ -43,6 +43,8 @@ export interface AppOptions {
   readonly logTo?: { write(line: string): void };
 }
 
+const brokenOff = new HttpProblem('ERR_BAD_REQUEST', 'The request broke off.');
+
 /**
  * A Fastify instance with all that services of the mesh share: zod at the doors, problem JSON, traces, CORS, a strict
  * content policy, `GET /health` and `/docs`. It does not listen; tests use `inject`, `main.ts` uses `runService`.
@@ -80,6 +82,8 @@ export function createApp(options: AppOptions): App {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => {
+    // Its own stream failed: the client left in the middle of its body. No fault of ours, and nobody reads the answer.
+    if (error === request.raw.errored) return sendProblem(brokenOff, request, reply);
     const sent = sendProblem(error, request, reply);
     // A 500 was logged there, with its stack; a 502 or 503 is somebody else's trouble and still worth a line.
     if (reply.statusCode > 500) request.log.warn({ err: error }, 'request refused');

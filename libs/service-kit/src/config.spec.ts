@@ -109,6 +109,16 @@ describe('readConfig', () => {
     );
   });
 
+  test('a registry takes no password from its address, which would stand in every log', () => {
+    const [fault = '', ...others] = faultsOf({ DISCOVERY_URL: 'http://me:hunter2@localhost:3000' });
+    expect([fault, others]).toEqual(['DISCOVERY_URL must hold no password; use MESH_TOKEN', []]);
+  });
+
+  test('what is there but of the wrong kind is not called missing', () => {
+    const counts = z.object({ COUNT: z.coerce.number() });
+    expect(() => readConfig(counts, { COUNT: 'many' })).toThrow(/^configuration: COUNT (?!is missing)/);
+  });
+
   test('names what is missing', () => {
     const needs = z.object({ API_KEY: z.string() });
     expect(() => readConfig(needs, {})).toThrow('configuration: API_KEY is missing');

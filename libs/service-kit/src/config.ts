@@ -67,6 +67,11 @@ function isUrl(value: string, scheme: string): boolean {
   return URL.canParse(value) && new URL(value).protocol === `${scheme}:`;
 }
 
+function hasNoCredentials(value: string): boolean {
+  const { username, password } = URL.parse(value) ?? { username: '', password: '' };
+  return username === '' && password === '';
+}
+
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** `*` = any origin may read; `none` = CORS is off; otherwise a list of origins, separated by commas. */
@@ -94,7 +99,10 @@ export const serviceSettings = {
   /** Level of the log. Default info. */
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
   /** Where the registry is. Default http://localhost:3000. */
-  DISCOVERY_URL: url('http://localhost:3000'),
+  DISCOVERY_URL: url('http://localhost:3000').refine(
+    hasNoCredentials,
+    'must hold no password; use MESH_TOKEN',
+  ),
   /** Address that others should use for this instance. Default: 127.0.0.1 on loopback, else what the registry sees. */
   ADVERTISED_HOST: z.string().min(1).max(253).optional(),
   /** Seconds between heartbeats, 1..3600. Default 30. */
@@ -128,16 +136,20 @@ export function readConfig<S extends ZodType>(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
   const result = schema.safeParse(given);
-  const faults = [...(result.success ? [] : faultsOf(result.error)), ...exposure(result.data ?? given)];
+  const faults = [
+    ...(result.success ? [] : faultsOf(result.error, given)),
+    ...exposure(result.data ?? given),
+  ];
   if (!result.success || faults.length > 0) throw new ConfigError(faults);
   return deepFreeze(result.data);
 }
 
-function faultsOf(error: ZodError): ConfigFault[] {
-  return error.issues.map((issue) => ({
-    path: issue.path.join('.') || 'environment',
-    message: issue.code === 'invalid_type' ? 'is missing' : issue.message,
-  }));
+function faultsOf(error: ZodError, given: Readonly<Record<string, unknown>>): ConfigFault[] {
+  return error.issues.map(({ code, message, ...issue }) => {
+    const path = issue.path.join('.') || 'environment';
+    const isMissing = code === 'invalid_type' && !Object.hasOwn(given, path);
+    return { path, message: isMissing ? 'is missing' : message };
+  });
 }
 
 /** Whoever can reach a service can change what it holds, so a door to the network needs a key. */

@@ -145,6 +145,12 @@ describe('leaving', () => {
     expect(await isOpen(port)).toBe(false);
   });
 
+  test('the application is given the port on which it listens, not 0', async () => {
+    const service = new Service({ LOG_LEVEL: 'silent' });
+    const port = await service.port();
+    expect(await (await fetch(`http://127.0.0.1:${port}/port`)).json()).toEqual({ port });
+  });
+
   test('who keeps a connection open is served and told to go, also by a service that is not registered', async () => {
     const service = new Service({ LEAVE_DELAY_MS: '300' });
     const port = await service.port();

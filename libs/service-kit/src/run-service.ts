@@ -68,8 +68,10 @@ async function start<C extends ServiceConfig>({
   build,
   ...options
 }: RunOptions<C>): Promise<RunningService> {
-  const config = typeof options.config === 'function' ? options.config() : options.config;
-  const port = config.PORT === 0 ? await freePort(config.HOST) : config.PORT;
+  const given = typeof options.config === 'function' ? options.config() : options.config;
+  const port = given.PORT === 0 ? await freePort(given.HOST) : given.PORT;
+  // The application reads its port from here, and should not tell others that it is 0.
+  const config = Object.freeze({ ...given, PORT: port });
   const identity = identityOf(service, port);
   const membership = new Membership(config);
   const app = await listening(membership, { port, host: config.HOST }, () =>
