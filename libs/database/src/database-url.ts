@@ -20,10 +20,8 @@ export function parseDatabaseUrl(url: string): DatabaseTarget {
     target.searchParams.delete('schema');
     return { engine: 'postgres', connectionString: target.href, schema };
   }
-  // The rest of the URL may hold a password and is not repeated.
-  throw new DatabaseOpenError(
-    `database: url must be sqlite:<path>, sqlite::memory: or postgres://..., got ${scheme}:`,
-  );
+  // The URL may hold a password anywhere, when it is not well formed, and is not repeated.
+  throw new DatabaseOpenError('database: url must be sqlite:<path>, sqlite::memory: or postgres://...');
 }
 
 function sqlitePath(text: string): string {

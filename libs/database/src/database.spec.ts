@@ -278,6 +278,7 @@ describe('SQLite', () => {
 describe('what cannot be opened says why', () => {
   test.each([
     'mysql://root:hunter2@db/notes',
+    'hunter2',
     'notes.db',
     '',
     'sqlite:',
