@@ -99,12 +99,15 @@ function refresh(name) {
 async function load(name) {
   const { path, view } = sections[name];
   const result = $(`#${name} .result`);
+  const asked = path();
   try {
-    const { body, ms } = await json(path());
+    const { body, ms } = await json(asked);
     result.replaceChildren(...view(body, ms));
   } catch (error) {
-    result.replaceChildren(el('p', { className: 'bad' }, `${path()}: ${error.message}`));
+    result.replaceChildren(el('p', { className: 'bad' }, `${asked}: ${error.message}`));
   }
+  // Another user was chosen while this one was on its way.
+  if (path() !== asked) await load(name);
 }
 
 async function refreshAll() {

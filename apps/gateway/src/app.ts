@@ -7,10 +7,13 @@ import type { GatewayConfig } from './config.ts';
 import { shopRoutes } from './routes/shop.ts';
 import { Shop } from './shop.ts';
 
-/** Where the paths of the shop's API lead. Any other service of the mesh is at `/api/<service>/*`. */
+/**
+ * Where the paths of the shop's API lead. They are not rewritten: then a `Location` of the service is true here as well.
+ * Any other service of the mesh is at `/api/<service>/*`.
+ */
 const routes = [
-  { prefix: '/api/users', service: 'user-service', rewrite: '/users' },
-  { prefix: '/api/orders', service: 'order-service', rewrite: '/orders' },
+  { prefix: '/api/users', service: 'user-service' },
+  { prefix: '/api/orders', service: 'order-service' },
 ];
 
 /** The API gateway, ready to listen. */

@@ -1,4 +1,4 @@
-import { durationMs, port, serviceSettings } from '@mesh/service-kit';
+import { durationMs, integer, port, serviceSettings } from '@mesh/service-kit';
 import { z } from 'zod';
 
 /** The environment of the API gateway. */
@@ -8,11 +8,11 @@ export const gatewayConfig = z.object({
   /** How an instance is picked. */
   LOAD_BALANCING: z.enum(['random', 'round-robin', 'weighted', 'least-connections']).default('random'),
   /** Failures in the window that open the circuit of an upstream. */
-  CIRCUIT_MAXIMUM_FAILURES: z.coerce.number<string>().int().min(1).max(1000).default(3),
-  CIRCUIT_TIME_WINDOW_MS: durationMs(30_000),
+  CIRCUIT_MAXIMUM_FAILURES: integer(3, { min: 1, max: 1000 }),
+  CIRCUIT_TIME_WINDOW_MS: integer(30_000, { min: 1, max: 86_400_000 }),
   /** How long an open circuit waits before it tries again. */
-  CIRCUIT_RESET_TIMEOUT_MS: durationMs(30_000),
-  /** Longest wait for the head of one answer; another instance is tried after it. */
+  CIRCUIT_RESET_TIMEOUT_MS: integer(30_000, { min: 1, max: 86_400_000 }),
+  /** Longest wait for the head of one answer, 0 for any; another instance is tried after it. */
   ATTEMPT_TIMEOUT_MS: durationMs(5_000),
 });
 

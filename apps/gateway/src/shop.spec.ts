@@ -80,8 +80,19 @@ test('users that were seen before are remembered', async () => {
   expect(parts.users.source).toBe('stale-cache');
 });
 
+test('orders beyond the first thousand are counted', async () => {
+  const page = { orders, meta: { total: 1500 } };
+  const { orderCount } = await shop({
+    [allUsers]: { users: people },
+    [theirOrders]: page,
+  }).shop.usersWithOrders(paging, startTrace());
+  expect(orderCount).toBe(1500);
+});
+
 test('no users, no question about their orders', async () => {
   const one = shop({ [allUsers]: { users: [] } });
   const { users, parts } = await one.shop.usersWithOrders(paging, startTrace());
-  expect([users, parts.orders.degraded, one.asked]).toEqual([[], false, [allUsers]]);
+  expect([users, one.asked]).toEqual([[], [allUsers]]);
+  // Nobody was asked for them, so nobody is named.
+  expect(parts.orders).toEqual({ data: { orders: [] }, source: parts.users.source, degraded: false });
 });

@@ -21,6 +21,7 @@ export interface UserWithOrders extends User {
 
 export interface Combined {
   readonly users: readonly UserWithOrders[];
+  /** How many orders these users have; the first 1000 are here. */
   readonly orderCount: number;
   readonly parts: { readonly users: Answer<unknown>; readonly orders: Answer<unknown> };
 }
@@ -30,11 +31,16 @@ export interface Paging {
   readonly offset: number;
 }
 
-interface UserList {
+/** A page of a list; `total` is how many there are on all of its pages. */
+interface Page {
+  readonly meta?: { readonly total?: number };
+}
+
+interface UserList extends Page {
   readonly users: readonly User[];
 }
 
-interface OrderList {
+interface OrderList extends Page {
   readonly orders: readonly Order[];
 }
 
@@ -61,8 +67,9 @@ export class Shop {
     return this.#read(this.#upstreams.users, path, noUsers, trace);
   }
 
-  ordersOf(userId: number, trace: TraceContext): Promise<Answer<OrderList>> {
-    return this.#read(this.#upstreams.orders, `/orders/user/${userId}`, noOrders, trace);
+  ordersOf(userId: number, { limit, offset }: Paging, trace: TraceContext): Promise<Answer<OrderList>> {
+    const path = `/orders/user/${userId}?limit=${limit}&offset=${offset}`;
+    return this.#read(this.#upstreams.orders, path, noOrders, trace);
   }
 
   /** Two requests, however many users. With no users at hand the orders alone tell who there must be. */
@@ -73,13 +80,13 @@ export class Shop {
     const path = known ? `/orders?userIds=${ids.join(',')}&limit=1000` : '/orders?limit=1000';
     const orders =
       known && ids.length === 0
-        ? { ...users, data: noOrders }
+        ? { data: noOrders, source: users.source, degraded: users.degraded }
         : await this.#read(this.#upstreams.orders, path, noOrders, trace);
     const byUser = Map.groupBy(orders.data.orders, ({ userId }) => userId);
     const people = known ? users.data.users : [...byUser.keys()].map(unknownUser);
     return {
       users: people.map((user) => ({ ...user, orders: byUser.get(user.id) ?? [] })),
-      orderCount: orders.data.orders.length,
+      orderCount: orders.data.meta?.total ?? orders.data.orders.length,
       parts: { users, orders },
     };
   }

@@ -6,10 +6,19 @@ import type { Combined, Shop } from '../shop.ts';
 
 const maxId = 2 ** 31 - 1;
 const id = z.coerce.number<string>().int().min(1).max(maxId);
+const offset = z.coerce.number<string>().int().min(0).max(1e9).default(0);
 const querystring = z.strictObject({
   limit: z.coerce.number<string>().int().min(1).max(200).default(100),
-  offset: z.coerce.number<string>().int().min(0).max(1e9).default(0),
+  offset,
 });
+const ofUser = {
+  params: z.strictObject({ userId: id }),
+  querystring: z.strictObject({
+    limit: z.coerce.number<string>().int().min(1).max(1000).default(200),
+    offset,
+  }),
+};
+
 export interface ShopRoutesOptions {
   readonly shop: Shop;
   readonly instance: string;
@@ -31,16 +40,17 @@ export function shopRoutes(
 
   routes.get('/users', { schema: { tags, querystring } }, async ({ query, trace }) => {
     const answer = await shop.users(query, trace);
-    return { users: answer.data.users, meta: meta(answer) };
+    const { users, meta: page } = answer.data;
+    return { users, meta: { total: page?.total, ...meta(answer) } };
   });
 
-  const ofUser = { params: z.strictObject({ userId: id }) };
   routes.get(
     '/orders/user/:userId',
     { schema: { tags, ...ofUser } },
-    async ({ params: { userId }, trace }) => {
-      const answer = await shop.ordersOf(userId, trace);
-      return { orders: answer.data.orders, meta: { userId, ...meta(answer) } };
+    async ({ params: { userId }, query, trace }) => {
+      const answer = await shop.ordersOf(userId, query, trace);
+      const { orders, meta: page } = answer.data;
+      return { orders, meta: { userId, total: page?.total, ...meta(answer) } };
     },
   );
 
@@ -68,7 +78,12 @@ function origin({ source, degraded, upstream, reason, ageMs }: Answer<unknown>) 
 
 /** The worse of the two parts speaks for the whole; both are told apart in `parts`. */
 function combinedOrigin({ users, orders }: Combined['parts']) {
-  const worse = users.degraded ? users : orders;
+  const worse = badness(orders) > badness(users) ? orders : users;
   const upstream = [users.upstream, orders.upstream].filter((instance) => instance !== undefined);
   return { ...origin(worse), upstream, parts: { users: origin(users), orders: origin(orders) } };
+}
+
+/** Live before remembered, young before old, and nothing at all last. */
+function badness({ source, ageMs = -1 }: Answer<unknown>): number {
+  return source === 'fallback' ? Infinity : ageMs;
 }
