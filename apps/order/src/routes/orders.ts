@@ -29,7 +29,7 @@ const paging = {
 };
 const userIds = z
   .string()
-  .max(2000)
+  .max(2200)
   .transform((list) => list.split(','))
   .pipe(z.array(id).max(200));
 const idempotencyKey = z.string().min(1).max(255);

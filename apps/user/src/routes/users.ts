@@ -25,7 +25,7 @@ const id = z.coerce
 const params = z.strictObject({ id });
 const ids = z
   .string()
-  .max(2000)
+  .max(2200)
   .transform((list) => list.split(','))
   .pipe(z.array(id).max(200));
 const query = z.strictObject({
