@@ -2,6 +2,7 @@ import { announce, el, json, state, table } from '/dashboard/dashboard.js';
 
 const $ = (selector) => document.querySelector(selector);
 const instances = new Map();
+let upSince = '';
 const key = ({ name, id }) => `${name}/${id}`;
 
 function removeButton({ name, id, host, port }) {
@@ -37,7 +38,7 @@ const headings = ['Instance', 'Address', 'State', 'Heartbeat', 'Since', 'Metadat
 function draw() {
   const all = [...instances.values()].sort((a, b) => key(a).localeCompare(key(b)));
   const names = [...new Set(all.map(({ name }) => name))];
-  $('#counts').textContent = `${names.length} services, ${all.length} instances, up since ${upSince}`;
+  $('#counts').textContent = `${names.length} services, ${all.length} instances${upSince}`;
   $('#services').replaceChildren(
     ...names.flatMap((name) => [
       el('h3', {}, name),
@@ -47,22 +48,38 @@ function draw() {
   if (all.length === 0) $('#services').append(el('p', { className: 'note' }, 'Nobody has registered yet.'));
 }
 
-const health = await json('/health');
-const upSince = new Date(Date.now() - health.body.uptime * 1000).toLocaleString();
+function watch() {
+  const events = new EventSource('/watch');
+  const on = (type, change) =>
+    events.addEventListener(type, ({ data }) => (change(JSON.parse(data)), draw()));
+  on('snapshot', (snapshot) => {
+    instances.clear();
+    for (const instance of snapshot.instances) instances.set(key(instance), instance);
+  });
+  on('upsert', ({ instance }) => instances.set(key(instance), instance));
+  on('remove', (removed) => {
+    instances.delete(key(removed));
+    announce(`${removed.id} is gone: ${removed.reason}.`);
+  });
+  events.onopen = () => {
+    $('#live').replaceChildren(state('live', 'good'));
+    // Each time: it may be another run of the registry.
+    readUptime().catch((error) => announce(error.message));
+  };
+  events.onerror = () => {
+    $('#live').replaceChildren(state('connection lost, trying again', 'bad'));
+    // After a refusal (no place for another watcher) the browser does not try again by itself.
+    if (events.readyState === EventSource.CLOSED) setTimeout(watch, 5000);
+  };
+}
 
-const events = new EventSource('/watch');
-const on = (type, change) => events.addEventListener(type, ({ data }) => (change(JSON.parse(data)), draw()));
-on('snapshot', (snapshot) => {
-  instances.clear();
-  for (const instance of snapshot.instances) instances.set(key(instance), instance);
-});
-on('upsert', ({ instance }) => instances.set(key(instance), instance));
-on('remove', (removed) => {
-  instances.delete(key(removed));
-  announce(`${removed.id} is gone: ${removed.reason}.`);
-});
-events.onopen = () => $('#live').replaceChildren(state('live', 'good'));
-events.onerror = () => $('#live').replaceChildren(state('connection lost, trying again', 'bad'));
+async function readUptime() {
+  const { body } = await json('/health');
+  upSince = `, up since ${new Date(Date.now() - body.uptime * 1000).toLocaleString()}`;
+  draw();
+}
+
+watch();
 
 $('#register').addEventListener('submit', async (event) => {
   event.preventDefault();
