@@ -115,7 +115,8 @@ export class CircuitBreaker implements Gate {
         signal: signal?.(...args),
         fallback: fallback && ((error) => fallback(error, ...args)),
       });
-    return disguise(function (this: This, ...args: Args) {
+    // Async, so that also what `signal` throws comes out of the promise.
+    return disguise(async function (this: This, ...args: Args): Promise<Awaited<T> | Awaited<F>> {
       return protect(this, args);
     }, fn);
   }

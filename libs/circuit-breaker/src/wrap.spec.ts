@@ -43,6 +43,17 @@ describe('wrap', () => {
     await expect(parse('{}')).rejects.toMatchObject({ code: 'ERR_CIRCUIT_OPEN' });
   });
 
+  test('a signal option that throws is a rejection too', async () => {
+    const load = circuitBreaker().wrap(
+      (request: { signal: CallSignal } | undefined) => Promise.resolve(request),
+      {
+        signal: (request) => (request as unknown as { signal: CallSignal }).signal,
+      },
+    );
+    const call = load(undefined);
+    await expect(call).rejects.toBeInstanceOf(TypeError);
+  });
+
   test('its fallback gets the error and the arguments, and widens the type', async () => {
     const breaker = circuitBreaker({ maximumFailuresAllowed: 1 });
     const load = breaker.wrap(
