@@ -71,6 +71,8 @@ export class Attempt implements Handler {
       socket.destroy();
       return;
     }
+    // Passed on whatever its status (that of a CONNECT may be any), so never discarded for a retry.
+    this.#call.pass(this);
     this.#call.head(this, status, headers);
     this.#state = 'over';
     this.#call.end();

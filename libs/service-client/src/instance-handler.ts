@@ -4,6 +4,8 @@ import { TimeoutError, UpstreamError, isTimeoutError } from './errors.ts';
 import type { Admission } from './admission.ts';
 import type { Controller, Handler, ResponseHeaders, UpgradeSocket } from './undici-types.ts';
 
+const outcomeOf = (status: number): 'failure' | 'success' => (status >= 500 ? 'failure' : 'success');
+
 /** Follows one attempt at one instance, passes everything on, and tells the admission how it went. */
 export class InstanceHandler implements Handler {
   readonly #handler: Handler;
@@ -52,7 +54,7 @@ export class InstanceHandler implements Handler {
 
   onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, message?: string): void {
     // 1xx is news on the way, the outcome comes with the final head.
-    if (status >= 200) this.#settle(status >= 500 ? 'failure' : 'success');
+    if (status >= 200) this.#settle(outcomeOf(status));
     this.#handler.onResponseStart?.(controller, status, headers, message);
   }
 
@@ -62,7 +64,7 @@ export class InstanceHandler implements Handler {
     headers: ResponseHeaders,
     socket: UpgradeSocket,
   ): void {
-    this.#settle('success');
+    this.#settle(outcomeOf(status));
     // A tunnel loads the instance for as long as it is open.
     socket.once('close', () => {
       this.#end();

@@ -281,6 +281,18 @@ describe('deadline and abort', () => {
     expect(server.hits).toBe(0);
   });
 
+  test('a refused CONNECT is one failed call, is passed on, and takes nothing from the budget', async () => {
+    const server = await upstream('a');
+    server.server.on('connect', (_, socket) => socket.end('HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n'));
+    const client = clientOf([server]);
+    const options = { origin: 'http://user-service', path: '/', headers: { 'idempotency-key': 'k' } };
+    const { statusCode, socket } = await client.dispatcher.connect(options);
+    socket.destroy();
+    expect(statusCode).toBe(503);
+    expect(client.getSnapshot().totals).toMatchObject({ requests: 1, failed: 1, retries: 0 });
+    expect(row(client, 'a')?.failureCount).toBe(1);
+  });
+
   test('a signal that is aborted already asks nobody', async () => {
     const server = await upstream('a');
     await caught(clientOf([server]).request({ ...users, signal: AbortSignal.abort() }));

@@ -174,7 +174,7 @@ export class ServiceClient {
     return Object.freeze({ totals: this.#totals.getSnapshot(), services: this.#pools.getSnapshot() });
   }
 
-  /** Takes no more calls, waits for those in flight for at most `graceMs` (default 5000 ms), then cuts them off. */
+  /** Takes no more calls and makes no more retries, waits for requests in flight for at most `graceMs` (default 5000 ms), then cuts them off. */
   async close(graceMs = 5000): Promise<void> {
     await this.#connections.close(durationMs('graceMs', graceMs));
   }

@@ -27,7 +27,7 @@ export interface ServicesOptions extends ServicePoolOptions {
  *
  * A service is a host of one lower-case label without a port (not `localhost`); every other origin passes untouched.
  * It settles the instance's breaker at the response headers (5xx, resets and timeouts are failures, an abort by the
- * caller is nobody's) and its load at the end of the body, and sends the trace headers of a child span.
+ * caller is nobody's unless it is an `AbortSignal.timeout()`) and its load at the end of the body, and sends the trace headers of a child span.
  *
  * @throws RangeError when an option is out of range. A call ends with {@link NoInstanceError} when nothing is registered,
  * with UpstreamError or TimeoutError when the instance is at fault, with the look-up's own error when that failed.
