@@ -76,7 +76,7 @@ export function discardRest(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return;
   let left = lingerBytes;
   const cut = (): void => {
-    request.socket.destroy();
+    request.destroy();
   };
   const timer = setTimeout(cut, lingerMs).unref();
   request.on('data', (chunk: Buffer) => {
