@@ -47,3 +47,9 @@ test('one idempotency key makes one order', async () => {
 test('an unknown order is a clear 404', async () => {
   expect((await app.inject('/orders/99')).json()).toMatchObject({ status: 404, code: 'ERR_ORDER_UNKNOWN' });
 });
+
+test('orders of 200 users can be asked for at once, whatever their ids', async () => {
+  const userIds = Array.from({ length: 200 }, (_, index) => 2 ** 31 - 1 - index).join(',');
+  const answer = await app.inject(`/orders?userIds=${userIds}`);
+  expect([answer.statusCode, answer.json()]).toMatchObject([200, { orders: [], meta: { total: 0 } }]);
+});

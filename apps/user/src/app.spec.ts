@@ -56,3 +56,9 @@ test('an email belongs to one person, whatever its case', async () => {
   });
   expect(changed.statusCode).toBe(409);
 });
+
+test('a list of 200 ids fits, whatever their length', async () => {
+  const ids = Array.from({ length: 200 }, (_, index) => 2 ** 31 - 1 - index).join(',');
+  const answer = await app.inject(`/users?ids=${ids}`);
+  expect([answer.statusCode, answer.json()]).toMatchObject([200, { users: [], meta: { total: 0 } }]);
+});
