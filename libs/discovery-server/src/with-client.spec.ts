@@ -69,3 +69,10 @@ test('the process that registered last holds the address, and no fight begins', 
   const { incarnation } = instance;
   expect(registry.find('user-service')?.instances).toMatchObject([{ incarnation }]);
 });
+
+test('the goodbye of a former process leaves its successor in its place', async () => {
+  const former = await connect({ watch: false }).register({ name: 'user-service', port: 4000 });
+  const { instance } = await connect({ watch: false }).register({ name: 'user-service', port: 4000 });
+  await former.deregister();
+  expect(registry.find('user-service')?.instances).toEqual([instance]);
+});
