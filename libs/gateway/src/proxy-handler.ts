@@ -4,6 +4,7 @@ import { readTrace, type TraceContext } from '@mesh/trace-context';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import { forwardedHeaders } from './forwarded.ts';
+import { hopsOf } from './hops.ts';
 import type { ProxyClient, UpstreamController, UpstreamHandler } from './proxy-client.ts';
 import { rawPairs, requestHeaders, responseHeaders } from './proxy-headers.ts';
 import { discardRest, RequestBody } from './request-body.ts';
@@ -174,11 +175,12 @@ export class ProxyExchange implements UpstreamHandler {
 
   #forwarded(): string[] {
     const socket: Socket & { encrypted?: boolean } = this.#request.raw.socket;
-    return forwardedHeaders({
+    const seen = forwardedHeaders({
       address: socket.remoteAddress,
       encrypted: socket.encrypted === true,
       host: this.#request.headers.host,
     });
+    return [...seen, 'x-mesh-hops', String(hopsOf(this.#request.headers) + 1)];
   }
 
   #hasBody(declared: number): boolean {

@@ -261,6 +261,20 @@ describe('headers', () => {
     expect(up.received()).not.toContain('1111111111111111');
   });
 
+  test('a path that leads through the gateway again and again ends there, soon', async () => {
+    const ports: Record<string, number> = {};
+    let requests = 0;
+    const port = await gateway({}, { client: meshClient(ports) }, (app) => {
+      app.addHook('onRequest', (_request, _reply, done) => {
+        requests++;
+        done();
+      });
+    });
+    ports.me = port;
+    expect(await exchange(port, get('/api/me'.repeat(500)))).toMatch(/^HTTP\/1\.1 508 [^]*"ERR_LOOP"/);
+    expect(requests).toBe(5);
+  });
+
   test('a second Host is refused', async () => {
     const up = await answering(ok);
     const port = await gateway({ a: up.port });

@@ -1,6 +1,7 @@
 import { HttpProblem, sendProblem } from '@mesh/problem';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import { valuesOf } from './hop-headers.ts';
+import { hopsOf, maxHops } from './hops.ts';
 import { KnownServices } from './known-services.ts';
 import type { ProxyClient } from './proxy-client.ts';
 import { ProxyExchange, type ProxySettings } from './proxy-handler.ts';
@@ -68,6 +69,9 @@ function findDestination(table: RouteTable, request: FastifyRequest): Destinatio
   if (fault !== undefined) return new HttpProblem('ERR_BAD_REQUEST', `Not forwarded: ${fault}.`);
   if (valuesOf(request.raw.rawHeaders, 'host').length > 1) {
     return new HttpProblem('ERR_BAD_REQUEST', 'Not forwarded: there is more than one Host.');
+  }
+  if (hopsOf(request.headers) >= maxHops) {
+    return new HttpProblem('ERR_LOOP', 'Not forwarded: the request goes in a circle.', { status: 508 });
   }
   const destination = table.match(target);
   if (destination === undefined) return new HttpProblem('ERR_SERVICE_UNKNOWN', 'No service has this name.');
