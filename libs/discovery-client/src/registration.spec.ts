@@ -308,9 +308,11 @@ test('a successor that evicts it is not evicted in turn', async () => {
   await time.advance(20);
   registry.remove('users', '127.0.0.1:4000', 'replaced');
   registry.upsert(instanceOf('users', 4000, { id: 'other' }));
-  await time.advance(10_000);
+  registry.intercept = ({ path }) =>
+    path === '/register' ? Promise.resolve(json(409, { code: 'ERR_INCARNATION_STALE' })) : undefined;
+  await time.advance(30_000);
   expect(of('superseded')).toHaveLength(1);
-  expect(registry.calls('POST /register')).toHaveLength(1);
+  expect(registry.calls('POST /register')).toHaveLength(2);
   expect(registry.list('users')).toMatchObject([{ id: 'other' }]);
   await client.close();
 });

@@ -15,7 +15,7 @@ const beatJitterRatio = 0.1;
 /** Spreads the registrations of everyone who learns at the same moment that the registry restarted. */
 const herdJitterMs = 250;
 
-/** What the watch told about this registration; `replaced` is the only one that another process may have caused. */
+/** What the watch told about this registration; after `replaced` a heartbeat asks whether another process is meant. */
 type Notice = 'removed' | 'replaced' | 'restarted';
 
 /** How a heartbeat went; `failed`: not heard, to be tried again. */
@@ -33,7 +33,7 @@ export interface RegistrationListener {
  * One instance of ours in the registry, kept there until it is deregistered.
  *
  *   registering --accepted--> beating --404, removed, registry restarted--> registering
- *        \--refused (first time only)--> ended       \--409, replaced--> superseded
+ *        \--refused (first time only)--> ended       \--409--> superseded
  */
 export class ServiceRegistration implements Registration {
   readonly #settings: DiscoverySettings;
@@ -131,22 +131,23 @@ export class ServiceRegistration implements Registration {
   /** Never rejects; `settle` gets the outcome of the first registration. */
   async #run(settle: (failure: Error | undefined) => void): Promise<void> {
     try {
-      do {
-        await this.#register();
+      while (await this.#register()) {
         settle(undefined);
-      } while (await this.#beat());
+        if (!(await this.#beat())) break;
+      }
     } catch (error) {
       settle(error as Error);
     }
     if (!this.#isStopped()) this.#listener.onEnded();
   }
 
-  async #register(): Promise<void> {
+  /** Tries until the registry accepts (true), or says that another process is this instance now (false). */
+  async #register(): Promise<boolean> {
     this.#backoff.reset();
     for (;;) {
       try {
         this.#accept(await this.#api.register(this.#description, this.#incarnation, this.#stopping.signal));
-        return;
+        return true;
       } catch (error) {
         if (this.#isStopped()) {
           this.#unanswered = this.#instance === undefined;
@@ -154,6 +155,7 @@ export class ServiceRegistration implements Registration {
         }
         const refused = error instanceof DiscoveryError && error.code === 'ERR_DISCOVERY_REJECTED';
         if (refused && this.#instance === undefined) throw error;
+        if (isTakenOver(error)) return this.#supersede();
         const retryInMs = this.#backoff.next(retryAfter(error));
         const { name, port } = this.#description;
         this.#settings.emit({ type: 'register-failed', name, port, error, retryInMs });
@@ -181,7 +183,7 @@ export class ServiceRegistration implements Registration {
         if (this.#isStopped()) return false;
         const notice = this.#takeNotice();
         outcome =
-          notice === 'removed' || notice === 'restarted' ? this.#lose(notice) : await this.#beatOnce(notice);
+          notice === 'removed' || notice === 'restarted' ? this.#lose(notice) : await this.#beatOnce();
         if (outcome === 'lost' || outcome === 'ended') return outcome === 'lost';
       }
     } finally {
@@ -198,7 +200,7 @@ export class ServiceRegistration implements Registration {
     await this.#pause.wait(this.#settings.random() * herdJitterMs);
   }
 
-  async #beatOnce(notice: Notice | undefined): Promise<Beat> {
+  async #beatOnce(): Promise<Beat> {
     try {
       await this.#api.heartbeat(this.instance, this.#stopping.signal);
       this.#backoff.reset();
@@ -206,7 +208,10 @@ export class ServiceRegistration implements Registration {
     } catch (error) {
       if (this.#isStopped()) return 'ended';
       const status = error instanceof DiscoveryError ? error.status : undefined;
-      if (status === 409 || (status === 404 && notice === 'replaced')) return this.#supersede();
+      if (isTakenOver(error)) {
+        this.#supersede();
+        return 'ended';
+      }
       if (status === 404) return this.#lose('unknown');
       // A heartbeat that failed is not tried less often than one that did not: its lease is running out.
       const intervalMs = this.instance.heartbeatInterval * 1000;
@@ -228,10 +233,10 @@ export class ServiceRegistration implements Registration {
     return 'lost';
   }
 
-  #supersede(): Beat {
+  #supersede(): false {
     this.#superseded = true;
     this.#settings.emit({ type: 'superseded', instance: this.instance });
-    return 'ended';
+    return false;
   }
 
   async #retryIn(delayMs: number): Promise<void> {
@@ -263,6 +268,10 @@ export class ServiceRegistration implements Registration {
   #isStopped(): boolean {
     return this.#stopping.signal.aborted;
   }
+}
+
+function isTakenOver(error: unknown): boolean {
+  return error instanceof DiscoveryError && error.status === 409;
 }
 
 function retryAfter(error: unknown): number | undefined {

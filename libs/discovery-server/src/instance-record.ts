@@ -59,9 +59,12 @@ export class InstanceRecord implements Deadlined {
     if (former.incarnation !== instance.incarnation) this.#supersede([former.incarnation]);
   }
 
-  /** Remembers that this record took the address of another one. */
-  takeOver(other: InstanceRecord): void {
-    this.#supersede([...other.#superseded, other.#instance.incarnation]);
+  /**
+   * Remembers that this record took the address of another one. Only a process, which has an incarnation, replaces the
+   * other for good: a registration by hand gives way when the process that is really there comes back.
+   */
+  takeOver(other: InstanceRecord, isProcess: boolean): void {
+    this.#supersede([...other.#superseded, ...(isProcess ? [other.#instance.incarnation] : [])]);
   }
 
   /** @throws RegistryError `ERR_INCARNATION_STALE` when the incarnation is one that was replaced by this. */

@@ -131,7 +131,7 @@ export class Registry {
     const evicted = holder === existing ? undefined : holder;
     if (evicted !== undefined) this.#remove(evicted, 'replaced');
     const record = this.#store(existing, request);
-    if (evicted !== undefined) record.takeOver(evicted);
+    if (evicted !== undefined) record.takeOver(evicted, request.incarnation !== undefined);
     return { instance: record.describe(), created: existing === undefined, ...this.#renew(record) };
   }
 

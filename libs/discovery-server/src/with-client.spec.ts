@@ -76,3 +76,20 @@ test('the goodbye of a former process leaves its successor in its place', async 
   await former.deregister();
   expect(registry.find('user-service')?.instances).toEqual([instance]);
 });
+
+test('a registration by hand on the address of a living process gives way to it', async () => {
+  const events: string[] = [];
+  const service = connect({ onEvent: ({ type }) => events.push(type) });
+  await service.register({
+    name: 'user-service',
+    id: 'user-service-4000',
+    port: 4000,
+    heartbeatInterval: 0.2,
+  });
+  registry.register({ name: 'user-service', host: '127.0.0.1', port: 4000, heartbeatInterval: 30 });
+  const ids = () => registry.find('user-service')?.instances.map(({ id }) => id);
+  expect(ids()).toEqual(['127.0.0.1:4000']);
+  await until(() => ids()?.[0] === 'user-service-4000');
+  expect(ids()).toEqual(['user-service-4000']);
+  expect(events).not.toContain('superseded');
+});
