@@ -16,6 +16,9 @@ const layers = {
   adapter: { env: 'node', compilerOptions: { types: ['node'] } },
 } as const;
 
+/** A junk drawer has no noun. */
+const forbidden = /^(shared|common|utils?|core|types|helpers?)$/;
+
 const usage =
   'usage: npm run new-lib -- <kebab-case-name> --layer core|flow|adapter [--about "one sentence"]';
 
@@ -77,6 +80,7 @@ async function main(): Promise<void> {
   if (
     !name ||
     !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) ||
+    forbidden.test(name) ||
     layer === undefined ||
     !Object.hasOwn(layers, layer)
   ) {

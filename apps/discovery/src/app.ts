@@ -22,8 +22,8 @@ export async function buildApp(
     openapi: { title: 'Service discovery', description: 'Who is alive, and where.' },
   });
   registry.subscribe((change) => {
-    if (change.type === 'upsert') app.log.info({ id: change.instance.id }, 'here');
-    else app.log.info({ id: change.id, reason: change.reason }, 'gone');
+    if (change.type === 'upsert') app.log.info({ id: change.instance.id }, 'listed');
+    else app.log.info({ id: change.id, reason: change.reason }, 'removed');
   });
   app.addHook('onClose', async () => {
     registry.close();

@@ -7,7 +7,8 @@ function origin({ meta, ms }) {
   const kind = meta.degraded ? 'warn' : 'good';
   const age = meta.ageMs === undefined ? '' : `, ${Math.round(meta.ageMs / 1000)} s old`;
   const why = meta.reason ? `, ${meta.reason}` : '';
-  const who = meta.upstream ? ` from ${[meta.upstream].flat().join(', ')}` : '';
+  const verb = meta.ageMs === undefined ? 'from' : 'given by';
+  const who = meta.upstream?.length ? ` ${verb} ${[meta.upstream].flat().join(', ')}` : '';
   return el('p', { className: 'note' }, state(`${meta.source}${age}${why}`, kind), `${who} in ${ms} ms`);
 }
 
@@ -73,7 +74,7 @@ function healthView(health, ms) {
     table(
       'Circuit breakers',
       ['Upstream', 'Circuit', 'Failures'],
-      Object.entries(circuitBreakers).map(([name, circuit]) => [
+      byName(circuitBreakers).map(([name, circuit]) => [
         name,
         state(circuit.status, circuitKind[circuit.status]),
         `${circuit.failureCount}`,
@@ -82,10 +83,12 @@ function healthView(health, ms) {
     table(
       'Cache',
       ['Service', 'Instances', 'Time to live'],
-      Object.entries(cache).map(([name, entry]) => [name, `${entry.services}`, `${entry.ttl} s`]),
+      byName(cache).map(([name, entry]) => [name, `${entry.services}`, `${entry.ttl} s`]),
     ),
   ];
 }
+
+const byName = (entries) => Object.entries(entries).sort(([a], [b]) => a.localeCompare(b));
 
 const running = new Map();
 
@@ -97,6 +100,7 @@ function refresh(name) {
 }
 
 async function load(name) {
+  if (name === 'orders' && !$('#user-id').reportValidity()) return;
   const { path, view } = sections[name];
   const result = $(`#${name} .result`);
   const asked = path();
@@ -111,7 +115,10 @@ async function load(name) {
 }
 
 async function refreshAll() {
-  await Promise.all(Object.keys(sections).map(refresh));
+  // Health comes last: it tells what the others have found.
+  const { health: _last, ...data } = sections;
+  await Promise.all(Object.keys(data).map(refresh));
+  await refresh('health');
   announce(`Refreshed at ${new Date().toLocaleTimeString()}`);
 }
 

@@ -35,7 +35,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('created_at', 'text', (column) => column.notNull())
         .execute();
       await db.schema.createIndex('orders_by_user').on('orders').columns(['user_id', 'id']).execute();
-      const created_at = new Date(0).toISOString();
+      const created_at = '2026-01-15T10:30:00.000Z';
       const rows = firstOrders.map((order) => ({
         ...order,
         products: JSON.stringify(order.products),

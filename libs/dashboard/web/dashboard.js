@@ -15,7 +15,11 @@ export function state(word, kind) {
 /** A table inside a region that scrolls by keyboard; `rows` are arrays of cells. */
 export function table(caption, headings, rows) {
   const head = el('tr', {}, ...headings.map((heading) => el('th', { scope: 'col' }, heading)));
-  const body = rows.map((cells) => el('tr', {}, ...cells.map((cell) => el('td', {}, cell))));
+  const nothing = el('tr', {}, el('td', { colSpan: headings.length, className: 'note' }, 'none'));
+  const body =
+    rows.length === 0
+      ? [nothing]
+      : rows.map((cells) => el('tr', {}, ...cells.map((cell) => el('td', {}, cell))));
   const scroll = el('div', { className: 'scroll', tabIndex: 0 });
   scroll.setAttribute('role', 'region');
   scroll.setAttribute('aria-label', caption);

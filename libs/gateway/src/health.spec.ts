@@ -6,6 +6,7 @@ import { Upstream } from './upstream.ts';
 const discovery: DiscoveryView = {
   status: 'connected',
   cache: () => [{ name: 'user-service', ttlMs: 45_400, instances: 3 }],
+  peek: () => ({ instances: [{ id: 'user-1' }, { id: 'user-2' }, { id: 'user-3' }] }),
 };
 
 function healthWith(more: Partial<GatewayHealthOptions> = {}): ReturnType<typeof gatewayHealth> {
@@ -28,7 +29,7 @@ test('the object of seed 000', () => {
     serviceDiscovery: { status: 'connected', server: 'http://localhost:3000' },
     cache: { 'user-service': { cached: true, ttl: 45, services: 3 } },
     circuitBreakers: {},
-    services: {},
+    services: { 'user-service': { instances: 3, available: 3 } },
   });
   expect(new Date(timestamp).toISOString()).toBe(timestamp);
 });
@@ -55,7 +56,7 @@ test('an open circuit or a lost registry is degraded', async () => {
   });
 });
 
-test('sums up the instances of every service that was called', () => {
+test('counts the instances that the registry lists, without those whose circuit is open; who left does not count', () => {
   const state = {
     host: '127.0.0.1',
     port: 1,
@@ -66,16 +67,17 @@ test('sums up the instances of every service that was called', () => {
     successCount: 0,
   };
   const instances = [
-    { ...state, id: 'a', state: 'closed', available: true },
-    { ...state, id: 'b', state: 'open', available: false },
+    { ...state, id: 'user-1', state: 'closed', available: true },
+    { ...state, id: 'user-2', state: 'open', available: false },
+    { ...state, id: 'left-long-ago', state: 'open', available: false },
   ] as const;
-  const snapshot = { services: { users: { instances } } } as unknown as ReturnType<
+  const snapshot = { services: { 'user-service': { instances } } } as unknown as ReturnType<
     ServiceClient['getSnapshot']
   >;
   expect(healthWith({ client: { getSnapshot: () => snapshot } })).toMatchObject({
     status: 'healthy',
-    services: { users: { instances: 2, available: 1 } },
-    circuitBreakers: { users: { status: 'CLOSED' } },
+    services: { 'user-service': { instances: 3, available: 2 } },
+    circuitBreakers: { 'user-service': { status: 'CLOSED' } },
   });
 });
 

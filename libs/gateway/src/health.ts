@@ -6,6 +6,7 @@ import type { Upstream } from './upstream.ts';
 export interface DiscoveryView {
   readonly status: 'connected' | 'disconnected';
   cache(): readonly { readonly name: string; readonly ttlMs: number; readonly instances: number }[];
+  peek(name: string): { readonly instances: readonly { readonly id: string }[] } | undefined;
 }
 
 /** What {@link gatewayHealth} takes. */
@@ -43,7 +44,7 @@ export interface GatewayHealth {
   /** By service. */
   readonly cache: Readonly<Record<string, CachedInstances>>;
   readonly circuitBreakers: Readonly<Record<string, CircuitMetrics>>;
-  /** By service that was called: its instances, and how many of them would be asked now. */
+  /** By service that was looked up: its instances, and how many of them would be asked now (their circuit lets calls pass). */
   readonly services: Readonly<Record<string, { readonly instances: number; readonly available: number }>>;
 }
 
@@ -64,13 +65,27 @@ export function gatewayHealth(options: GatewayHealthOptions): GatewayHealth {
     serviceDiscovery: { status: discovery.status, server: withoutSecrets(server) },
     cache: cacheOf(discovery, upstreams),
     circuitBreakers,
-    services: Object.fromEntries(
-      Object.entries(services).map(([service, { instances }]) => [
-        service,
-        { instances: instances.length, available: instances.filter(({ available }) => available).length },
-      ]),
-    ),
+    services: servicesOf(discovery, services),
   };
+}
+
+function servicesOf(
+  discovery: DiscoveryView,
+  called: ReturnType<ServiceClient['getSnapshot']>['services'],
+): GatewayHealth['services'] {
+  return Object.fromEntries(
+    discovery.cache().map(({ name }) => {
+      // Who is there says the registry; who is avoided says the client, which may still remember some that left.
+      const listed = discovery.peek(name)?.instances ?? [];
+      const avoided = new Set(
+        called[name]?.instances.filter(({ available }) => !available).map(({ id }) => id),
+      );
+      return [
+        name,
+        { instances: listed.length, available: listed.filter(({ id }) => !avoided.has(id)).length },
+      ];
+    }),
+  );
 }
 
 function cacheOf(

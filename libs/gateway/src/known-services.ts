@@ -9,7 +9,12 @@ const maxNames = 10_000;
  * this tells a service that is away for a while (503) from a name that never was one (404).
  */
 export class KnownServices {
-  readonly #names = new Set<string>();
+  readonly #names: Set<string>;
+
+  /** @param configured names that are services whatever happens. */
+  constructor(configured: Iterable<string> = []) {
+    this.#names = new Set(configured);
+  }
 
   /** Notes that an instance of the service has answered. */
   add(service: string): void {

@@ -35,7 +35,7 @@ const metricsSchema = { summary: 'Requests, circuits and instances', tags: ['mes
 export const meshRoutes: FastifyPluginCallback<MeshRoutesOptions> = (app, options, done) => {
   const { client, upstreams = [] } = options;
   const guard = requestGuard(options.guard);
-  const known = new KnownServices();
+  const known = new KnownServices(upstreams.map(({ service }) => service));
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler(sendProblem);
 

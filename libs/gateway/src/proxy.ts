@@ -83,7 +83,7 @@ function findDestination(table: RouteTable, request: FastifyRequest): Destinatio
 
 function readSettings(options: ProxyRoutesOptions): ProxySettings {
   const { client, bodyLimit = 10 * 1024 * 1024, idleTimeoutMs = 60_000 } = options;
-  const known = new KnownServices();
+  const known = new KnownServices(options.routes?.map(({ service }) => service));
   return {
     client,
     bodyLimit: wholeNumber('bodyLimit', bodyLimit),

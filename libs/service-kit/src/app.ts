@@ -85,8 +85,8 @@ export function createApp(options: AppOptions): App {
     // Its own stream failed: the client left in the middle of its body. No fault of ours, and nobody reads the answer.
     if (error === request.raw.errored) return sendProblem(brokenOff, request, reply);
     const sent = sendProblem(error, request, reply);
-    // A 500 was logged there, with its stack; a 502 or 503 is somebody else's trouble and still worth a line.
-    if (reply.statusCode > 500) request.log.warn({ err: error }, 'request refused');
+    // A 500 was logged there, with its stack; a 502 or 503 is somebody else's trouble and worth one line.
+    if (reply.statusCode > 500) request.log.warn(reasonOf(error), 'request refused');
     return sent;
   });
   app.setNotFoundHandler((request, reply) => notFound(request, reply));
@@ -101,4 +101,9 @@ export function createApp(options: AppOptions): App {
   if (openapi !== false) addOpenApi(app, openapi);
   addHealth(app, options);
   return app;
+}
+
+function reasonOf(error: unknown): { code: unknown; reason: unknown } {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return { code, reason: message };
 }
