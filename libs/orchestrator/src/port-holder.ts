@@ -11,9 +11,9 @@ export interface PortHolder {
 /**
  * Finds who listens on a TCP port of this machine through Linux' `/proc` (proc(5)): the socket's inode in
  * `net/tcp` and `net/tcp6`, then the process that has it open. Best effort: undefined elsewhere, for processes
- * of other users, and when the search takes longer than `budgetMs` (default 100).
+ * of other users, and when the search takes longer than `budgetMs` (default 1000; it is usually 50).
  */
-export async function findPortHolder(port: number, budgetMs = 100): Promise<PortHolder | undefined> {
+export async function findPortHolder(port: number, budgetMs = 1000): Promise<PortHolder | undefined> {
   const deadline = performance.now() + budgetMs;
   const sockets = listeningSockets(port);
   if (sockets.size === 0) return undefined;
