@@ -1,3 +1,5 @@
+import { traceHeaderNames } from '@mesh/trace-context';
+
 /**
  * Fields that belong to one connection and never travel further (RFC 9110, 7.6.1), with the obsolete ones that are
  * still seen. `Alt-Svc` is here because it would tell a client of the gateway to talk to the instance itself.
@@ -37,17 +39,7 @@ const protectedNames: ReadonlySet<string> = new Set([
 const protectedPrefixes = ['content-', 'access-control-', 'sec-'] as const;
 
 /** Identity and trace of a request: only the mesh itself writes these. */
-const meshOwned: ReadonlySet<string> = new Set([
-  'forwarded',
-  'x-real-ip',
-  'x-instance',
-  'traceparent',
-  'tracestate',
-  'x-request-id',
-  'x-trace-id',
-  'x-span-id',
-  'x-parent-span-id',
-]);
+const meshOwned: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'x-instance', ...traceHeaderNames]);
 
 const meshOwnedPrefixes = ['x-forwarded-', 'x-mesh-'] as const;
 

@@ -48,6 +48,7 @@ test('at the end of the range the system chooses', async () => {
   expect(await isPortFree(next)).toBe(true);
 });
 
+// The holder is read from /proc, which only Linux has; Jest names these tests as skipped elsewhere.
 const onLinux = process.platform === 'linux' ? test : test.skip;
 
 onLinux.each(['127.0.0.1', '::1'])('on Linux the holder of a port on %s is named', async (host) => {

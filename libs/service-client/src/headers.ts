@@ -1,17 +1,14 @@
-import { readTrace, startTrace, traceHeaders, type TraceContext } from '@mesh/trace-context';
+import {
+  readTrace,
+  startTrace,
+  traceHeaderNames,
+  traceHeaders,
+  type TraceContext,
+} from '@mesh/trace-context';
 import type { Dispatcher } from 'undici';
 
 type Headers = Dispatcher.DispatchOptions['headers'];
 type Visit = (name: string, value: string) => void;
-
-const traceNames: ReadonlySet<string> = new Set([
-  'traceparent',
-  'tracestate',
-  'x-request-id',
-  'x-trace-id',
-  'x-span-id',
-  'x-parent-span-id',
-]);
 
 function visitValue(name: string, value: unknown, visit: Visit): void {
   if (value === undefined) return;
@@ -57,7 +54,7 @@ export function traceOf(headers: Headers): TraceContext {
   const given: Record<string, string | string[]> = {};
   forEachHeader(headers, (name, value) => {
     const lower = name.toLowerCase();
-    if (!traceNames.has(lower)) return;
+    if (!traceHeaderNames.has(lower)) return;
     const before = given[lower];
     given[lower] = before === undefined ? value : [before, value].flat();
   });
@@ -68,7 +65,7 @@ export function traceOf(headers: Headers): TraceContext {
 export function tracedHeaders(headers: Headers, trace: TraceContext): string[] {
   const pairs: string[] = [];
   forEachHeader(headers, (name, value) => {
-    if (!traceNames.has(name.toLowerCase())) pairs.push(name, value);
+    if (!traceHeaderNames.has(name.toLowerCase())) pairs.push(name, value);
   });
   const own = traceHeaders(trace);
   for (const name in own) pairs.push(name, own[name] ?? '');

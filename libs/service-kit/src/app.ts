@@ -37,8 +37,6 @@ export interface AppOptions {
   readonly health?: HealthView;
   /** What `/docs` says. Default: the name of the service. `false`: there is no `/docs`. */
   readonly openapi?: OpenApiInfo | false;
-  /** True when the service serves pages: its policy then lets them load scripts and styles of this origin. Default false. */
-  readonly pages?: boolean;
   /** Where log lines go. Default: standard output. */
   readonly logTo?: { write(line: string): void };
 }
@@ -53,7 +51,6 @@ const brokenOff = new HttpProblem('ERR_BAD_REQUEST', 'The request broke off.');
  */
 export function createApp(options: AppOptions): App {
   const { identity, config, openapi = { title: identity.service } } = options;
-  const constantHeaders = securityHeaders(options.pages ?? false);
   const app = fastify({
     ...traceOptions,
     logger: {
@@ -73,7 +70,7 @@ export function createApp(options: AppOptions): App {
     // A request that crossed the close on a kept-alive connection is served (and told to go), not refused.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
-      reply.headers(constantHeaders).headers(identityHeaders(identity, request.raw));
+      reply.headers(securityHeaders).headers(identityHeaders(identity, request.raw));
       sendProblem(error, request, reply);
     },
     clientErrorHandler: answerClientError,
@@ -93,7 +90,7 @@ export function createApp(options: AppOptions): App {
 
   addTracing(app);
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(constantHeaders).headers(identityHeaders(identity, request.raw));
+    reply.headers(securityHeaders).headers(identityHeaders(identity, request.raw));
     done();
   });
   addCors(app, config.CORS_ORIGIN);

@@ -27,4 +27,4 @@ export { identityOf, type Identity } from './identity.ts';
 export type { ServiceApp } from './leave.ts';
 export type { OpenApiInfo } from './openapi.ts';
 export { runService, type RunningService, type RunOptions, type ServiceContext } from './run-service.ts';
-export { guarded, guardOptions } from './security.ts';
+export { guardOptions } from './security.ts';

@@ -1,34 +1,26 @@
 import cors from '@fastify/cors';
-import { HttpProblem } from '@mesh/problem';
-import { requestGuard } from '@mesh/request-guard';
 import type { GuardOptions } from '@mesh/request-guard';
-import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { isLoopback } from './config.ts';
 import type { ServiceConfig } from './config.ts';
 
-const nothing = "default-src 'none'; frame-ancestors 'none'";
-const ownPages =
-  "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
 /**
  * Headers that keep a browser from doing more than it should (the constant part of what helmet sends). JSON may load
- * nothing at all; pages may load what this origin serves, and no inline script. No HSTS and no upgrade to HTTPS: who
- * ends TLS decides that.
+ * nothing at all; who serves a page sends its own policy with it. No HSTS and no upgrade to HTTPS: who ends TLS decides
+ * that.
  */
-export function securityHeaders(pages: boolean): Record<string, string> {
-  return {
-    'content-security-policy': pages ? ownPages : nothing,
-    'cross-origin-opener-policy': 'same-origin',
-    'referrer-policy': 'no-referrer',
-    'x-content-type-options': 'nosniff',
-    'x-frame-options': 'DENY',
-    'x-permitted-cross-domain-policies': 'none',
-  };
-}
+export const securityHeaders: Readonly<Record<string, string>> = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'x-permitted-cross-domain-policies': 'none',
+};
 
 /**
  * Any page may read and post (never with credentials); only pages of origins that are named may use every method.
- * A page that posts has no more than a `curl` has: routes that control the mesh ask {@link guarded}.
+ * A page that posts has no more than a `curl` has: routes that control the mesh have a guard ({@link guardOptions}).
  */
 export function addCors(app: FastifyInstance, origin: ServiceConfig['CORS_ORIGIN']): void {
   if (origin === 'none') return;
@@ -45,7 +37,7 @@ export function addCors(app: FastifyInstance, origin: ServiceConfig['CORS_ORIGIN
 }
 
 /**
- * Who may change the mesh, for the `guard` of plugins and for {@link guarded}: the caller must address this host by a
+ * Who may change the mesh, for the `guard` of the plugins that serve control routes: the caller must address this host by a
  * name of its own, must not be a page of another origin (unless `CORS_ORIGIN` names it) and must present `MESH_TOKEN`
  * when there is one.
  */
@@ -58,19 +50,6 @@ export function guardOptions(
     ...(MESH_TOKEN !== undefined && { token: MESH_TOKEN }),
     allowedHosts: ['localhost', '127.0.0.1', '[::1]', ...own.map(bracketed)],
     allowedOrigins: typeof CORS_ORIGIN === 'string' ? [] : CORS_ORIGIN,
-  };
-}
-
-/**
- * A hook for routes that change the mesh; see {@link guardOptions}. 403 or 401 otherwise.
- *
- * @example app.post('/invoke', { onRequest: guarded(config) }, handler)
- */
-export function guarded(config: Parameters<typeof guardOptions>[0]): onRequestHookHandler {
-  const guard = requestGuard(guardOptions(config));
-  return (request, _reply, done) => {
-    const refusal = guard(request);
-    done(refusal && new HttpProblem(refusal.code, refusal.detail));
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { childTrace, readTrace, startTrace, traceHeaders } from './trace-context.ts';
+import { childTrace, readTrace, startTrace, traceHeaderNames, traceHeaders } from './trace-context.ts';
 import type { TraceContext } from './trace-context.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -168,4 +168,9 @@ describe('traceHeaders', () => {
       }),
     );
   });
+});
+
+test('the names are those of the headers that can be written, no more and no less', () => {
+  const written = traceHeaders({ ...childTrace(startTrace()), traceState: 'a=1' });
+  expect([...traceHeaderNames].sort()).toEqual(Object.keys(written).sort());
 });

@@ -18,6 +18,16 @@ export interface TraceContext {
   readonly traceState?: string;
 }
 
+/** Every header, in lower case, that {@link traceHeaders} may write: who sends a trace of its own drops the ones that came. */
+export const traceHeaderNames: ReadonlySet<string> = new Set([
+  'traceparent',
+  'tracestate',
+  'x-request-id',
+  'x-trace-id',
+  'x-span-id',
+  'x-parent-span-id',
+]);
+
 /** Incoming headers with lower-case names, as Node gives them. */
 export type TraceRequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
