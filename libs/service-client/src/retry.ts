@@ -1,7 +1,7 @@
+import { LRUCache } from 'lru-cache';
 import type { Dispatcher } from 'undici';
 import { callContext, contextOf, createCallContext, type ServiceDispatchOptions } from './call-context.ts';
 import { replayableHeaders } from './headers.ts';
-import { LruMap } from './lru-map.ts';
 import { durationMs, integer } from './options.ts';
 import { RetriedCall, type CallResult, type RetryPolicy, type Timers } from './retried-call.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
@@ -66,12 +66,15 @@ function readPolicy(options: RetryOptions): RetryPolicy {
  */
 export function retry(options: RetryOptions = {}): Dispatcher.DispatcherComposeInterceptor {
   const policy = readPolicy(options);
-  const budgets = new LruMap<RetryBudget>(options.maxServices ?? 1000, 'retry.maxServices');
+  const budgets = new LRUCache<string, RetryBudget>({
+    max: integer('retry.maxServices', options.maxServices ?? 1000, 1),
+    memoMethod: () => new RetryBudget(options),
+  });
   new RetryBudget(options);
 
   return (dispatch) => (call: ServiceDispatchOptions, handler) => {
     const context = contextOf(call) ?? createCallContext();
-    const budget = budgets.getOrCreate(String(call.origin), () => new RetryBudget(options));
+    const budget = budgets.memo(String(call.origin));
     const replayable: ServiceDispatchOptions = {
       ...call,
       headers: replayableHeaders(call.headers) ?? null,

@@ -5,11 +5,12 @@ import {
   type Permit,
 } from '@mesh/circuit-breaker';
 import { LoadBalancer, type Lease, type Strategy } from '@mesh/load-balancer';
+import { LRUCache } from 'lru-cache';
 import { Admission } from './admission.ts';
 import type { CallContext } from './call-context.ts';
 import type { ServiceInstance } from './discovery.ts';
 import { GuardedInstance } from './guarded-instance.ts';
-import { LruMap } from './lru-map.ts';
+import { integer } from './options.ts';
 
 /** How the instances of services are chosen and guarded. */
 export interface ServicePoolOptions {
@@ -159,13 +160,14 @@ function better(fresh: Pick | undefined, again: Pick | undefined): Pick | undefi
 
 /** The pools of all services that a client calls, bounded. */
 export class ServicePools {
-  readonly #pools: LruMap<ServicePool>;
-  readonly #options: ServicePoolOptions;
+  readonly #pools: LRUCache<string, ServicePool>;
 
   /** @throws RangeError when an option is out of range. */
   constructor(options: ServicePoolOptions = {}) {
-    this.#pools = new LruMap(options.maxServices ?? 1000, 'maxServices');
-    this.#options = options;
+    this.#pools = new LRUCache({
+      max: integer('maxServices', options.maxServices ?? 1000, 1),
+      memoMethod: (service) => new ServicePool(service, options),
+    });
     // Options that a pool would refuse are refused now, not at the first call.
     new CircuitBreaker(options.circuitBreaker);
     new ServicePool('check', options);
@@ -174,13 +176,13 @@ export class ServicePools {
   /** The pool of a service, brought up to date. A name without instances gets none, so made-up names push nobody out. */
   update(service: string, instances: readonly ServiceInstance[]): ServicePool | undefined {
     if (instances.length === 0) return this.#pools.peek(service)?.update(instances);
-    const pool = this.#pools.getOrCreate(service, () => new ServicePool(service, this.#options));
-    return pool.update(instances);
+    return this.#pools.memo(service).update(instances);
   }
 
   /** Frozen plain data about all services. */
   getSnapshot(): Readonly<Record<string, ServiceSnapshot>> {
-    const entries = [...this.#pools.entries()].map(([name, pool]) => [name, pool.getSnapshot()] as const);
+    const entries: [string, ServiceSnapshot][] = [];
+    this.#pools.rforEach((pool, name) => entries.push([name, pool.getSnapshot()]));
     return Object.freeze(Object.fromEntries(entries));
   }
 }
