@@ -11,6 +11,7 @@ import { addHealth } from './health-route.ts';
 import type { HealthView } from './health-route.ts';
 import type { HealthCheck } from './health.ts';
 import type { Identity } from './identity.ts';
+import { addLingeringAnswer } from './lingering-answer.ts';
 import { addOpenApi } from './openapi.ts';
 import type { OpenApiInfo } from './openapi.ts';
 import { RequestLog } from './request-log.ts';
@@ -94,6 +95,7 @@ export function createApp(options: AppOptions): App {
     done();
   });
   addCors(app, config.CORS_ORIGIN);
+  addLingeringAnswer(app);
   refuseWrongMethods(app);
   if (openapi !== false) addOpenApi(app, openapi);
   addHealth(app, options);
