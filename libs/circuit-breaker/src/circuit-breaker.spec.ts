@@ -75,6 +75,8 @@ describe('a circuit of the defaults', () => {
     expect(breaker.getSnapshot()).toEqual({
       name: 'users',
       state: 'closed',
+      mode: 'enabled',
+      isolated: false,
       failureCount: 0,
       successCount: 0,
       totals: { success: 2, failure: 3, ignored: 0, rejected: 1 },

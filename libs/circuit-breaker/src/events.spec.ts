@@ -41,7 +41,7 @@ test('tells what happens, in the order in which it happened', async () => {
     ['failure', { circuit, error: boom }],
     ['failure', { circuit, error: boom }],
     ['stateChange', { circuit, from: 'closed', to: 'open', cause: boom }],
-    ['rejected', { circuit, reason: 'open', retryAfterMs: 30_000, cause: boom }],
+    ['rejected', { circuit, reason: 'open', retryAfterMs: 30_000, cause: boom, shadow: false }],
     ['stateChange', { circuit, from: 'open', to: 'half-open', cause: boom }],
     ['success', { circuit }],
     ['stateChange', { circuit, from: 'half-open', to: 'closed', cause: undefined }],
