@@ -1,8 +1,8 @@
 import { retryAfterOf, type BreakDuration } from './break-duration.ts';
 import { count, duration } from './check.ts';
+import { failuresInTime } from './failures-in-time.ts';
 import type { CircuitMode, CircuitTuning } from './options.ts';
 import type { TripRule } from './trip-rule.ts';
-import { failureCount } from './window-rule.ts';
 
 /** The numbers of the law, checked. */
 export interface Settings {
@@ -84,10 +84,8 @@ function namesRule({ tripWhen, maximumFailuresAllowed, timeWindowInMilliseconds 
 function ruleOf({ tripWhen, maximumFailuresAllowed, timeWindowInMilliseconds }: CircuitTuning): TripRule {
   const counted = maximumFailuresAllowed ?? timeWindowInMilliseconds;
   if (tripWhen === undefined) {
-    return failureCount({
-      failures: count('maximumFailuresAllowed', maximumFailuresAllowed ?? 3),
-      windowMs: duration('timeWindowInMilliseconds', timeWindowInMilliseconds ?? 30_000),
-    });
+    const most = count('maximumFailuresAllowed', maximumFailuresAllowed ?? 3);
+    return failuresInTime(most, duration('timeWindowInMilliseconds', timeWindowInMilliseconds ?? 30_000));
   }
   if (counted === undefined) return tripWhen;
   throw new RangeError(

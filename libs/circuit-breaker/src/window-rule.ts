@@ -1,5 +1,6 @@
 import { count, duration, ratio } from './check.ts';
 import { CountWindow } from './count-window.ts';
+import { failuresInTime } from './failures-in-time.ts';
 import type { Outcome } from './gate.ts';
 import { InFlight } from './in-flight.ts';
 import { TimeWindow } from './time-window.ts';
@@ -49,10 +50,8 @@ export function failureCount({
   ...window
 }: { readonly failures?: number } & WindowOptions = {}): TripRule {
   const most = count('failures', failures);
-  const newWindow = windowOf(window);
-  // By time nothing pushes a failure out but time, so that successes need not be counted, and cost no look at the clock.
   if (window.windowCalls === undefined) {
-    return { needs: 'failures', meter: () => new FailureMeter(newWindow(), most) };
+    return failuresInTime(most, duration('windowMs', window.windowMs ?? 30_000));
   }
   return windowRule({ ...window, trips: (counts) => counts.failures >= most });
 }
@@ -124,32 +123,6 @@ class WindowMeter implements TripMeter {
   counts(now: number): TripCounts {
     this.#window.catchUp(now);
     return this.#window;
-  }
-
-  clear(): void {
-    this.#window.clear();
-  }
-}
-
-/** Knows failures only: a call in its window is a failure. */
-class FailureMeter implements TripMeter {
-  readonly #window: Window;
-  readonly #most: number;
-
-  constructor(window: Window, most: number) {
-    this.#window = window;
-    this.#most = most;
-  }
-
-  end(_outcome: Outcome, now: number): boolean {
-    this.#window.record(false, false, now);
-    return this.#window.calls >= this.#most;
-  }
-
-  counts(now: number): TripCounts {
-    this.#window.catchUp(now);
-    const { calls } = this.#window;
-    return { calls, failures: calls, slow: 0 };
   }
 
   clear(): void {
