@@ -2,7 +2,7 @@ import { isAbandonedCall, type Abortable } from './abortable.ts';
 import { isAbandoned, listenTo, type CallSignal } from './abort-signal.ts';
 import type { CallPermit } from './call-permit.ts';
 import { Circuit } from './circuit.ts';
-import { circuitOpenError, type Refusal } from './errors.ts';
+import { circuitOpenError } from './errors.ts';
 import type { CircuitEventName, CircuitEvents } from './events.ts';
 import { recover } from './fallback.ts';
 import type { Gate, Outcome, Permit } from './gate.ts';
@@ -14,7 +14,7 @@ import { readSaved, remainingMs, type SavedCircuit } from './saved-circuit.ts';
 import { changeSettings, changeTuning } from './settings.ts';
 import type { CircuitSnapshot, CircuitState } from './snapshot.ts';
 import { noSignal, rejection, start, type CallContext } from './start.ts';
-import { WaitingRoom, type Listen } from './waiting-room.ts';
+import { WaitingRoom } from './waiting-room.ts';
 import { disguise, methodOf, type AsyncMethod, type MethodDecorator, type WrapOptions } from './wrap.ts';
 
 /** Options of one call. */
@@ -109,14 +109,10 @@ export class CircuitBreaker implements Gate {
     const signal = options?.signal;
     if (this.#circuit.passing && signal === undefined) return this.#pass(fn).then(succeeded, failed);
     if (signal?.aborted === true) return Promise.resolve(failed(signal.reason));
-    const permit = this.#circuit.acquire();
-    if (permit !== undefined) return this.#run(permit, fn, signal).then(succeeded, failed);
-    const refusal = this.#circuit.refusal();
-    if (!this.#mayWait(refusal)) return Promise.resolve(refused(refusal));
-    return this.#waitFor(signal && listenTo(signal)).then((late) => {
-      if (late !== undefined) return this.#run(late, fn, signal).then(succeeded, failed);
-      return signal?.aborted === true ? failed(signal.reason) : refused(this.#circuit.refusal());
-    });
+    if (this.#room?.mayWait === true) {
+      return this.#room.wait(signal && listenTo(signal)).then((late) => this.#outcome(late, fn, signal));
+    }
+    return this.#outcome(this.#circuit.acquire(), fn, signal);
   }
 
   /**
@@ -127,7 +123,7 @@ export class CircuitBreaker implements Gate {
     return (call) => {
       if (!this.#circuit.passing) return this.#throughLayer(next, call);
       const passage = this.#currentPassage();
-      return next(call).then(passage.resolved, (error: unknown) => {
+      return start(next, call).then(passage.resolved, (error: unknown) => {
         if (!isAbandonedCall(call)) return passage.rejected(error);
         this.#circuit.settleCall(passage.generation, 0, 'ignored', undefined);
         throw error;
@@ -220,10 +216,11 @@ export class CircuitBreaker implements Gate {
 
   /** Where the circuit stands, as JSON. `wallNow` is the wall clock in milliseconds since 1970. */
   save(wallNow: number = Date.now()): SavedCircuit {
-    const { state, failureCount } = this.#circuit.snapshot();
+    // Not its state: a circuit that somebody holds open, here and now, may be closed by itself.
+    const { openedAt, failureCount } = this.#circuit.snapshot();
     return {
       version: 1,
-      state: state === 'closed' ? 'closed' : 'open',
+      state: openedAt === undefined ? 'closed' : 'open',
       remainingMs: this.#circuit.retryAfterMs,
       failureCount,
       attempt: this.#circuit.attempts,
@@ -244,9 +241,12 @@ export class CircuitBreaker implements Gate {
   ): Promise<Awaited<T>> {
     if (this.#circuit.passing && signal === undefined) return this.#pass(fn);
     if (signal?.aborted === true) return rejection(signal.reason);
+    if (this.#room?.mayWait === true) {
+      const turn = this.#room.wait(signal && listenTo(signal));
+      return this.#afterWaiting(turn, signal, (late) => this.#run(late, fn, signal));
+    }
     const permit = this.#circuit.acquire();
-    if (permit !== undefined) return this.#run(permit, fn, signal);
-    return this.#late(signal, signal && listenTo(signal), (late) => this.#run(late, fn, signal));
+    return permit === undefined ? this.#refused() : this.#run(permit, fn, signal);
   }
 
   #pass<T>(fn: (context: CallContext) => T | PromiseLike<T>): Promise<Awaited<T>> {
@@ -285,9 +285,13 @@ export class CircuitBreaker implements Gate {
   }
 
   #throughLayer<C extends Abortable, T>(next: (call: C) => Promise<T>, call: C): Promise<T> {
+    if (call.aborted === true) return rejection(call.reason);
+    if (this.#room?.mayWait === true) {
+      const turn = this.#room.wait(call.onAbort?.bind(call));
+      return this.#afterWaiting(turn, call, (late) => this.#runLayer(late, next, call));
+    }
     const permit = this.#circuit.acquire();
-    if (permit !== undefined) return this.#runLayer(permit, next, call);
-    return this.#late(call, call.onAbort?.bind(call), (late) => this.#runLayer(late, next, call));
+    return permit === undefined ? this.#refused() : this.#runLayer(permit, next, call);
   }
 
   #runLayer<C extends Abortable, T>(permit: CallPermit, next: (call: C) => Promise<T>, call: C): Promise<T> {
@@ -295,7 +299,7 @@ export class CircuitBreaker implements Gate {
       if (isAbandonedCall(call)) permit.settle('ignored');
       else this.#fail(permit, call.reason);
     });
-    const answer = this.#settled(permit, next(call), call);
+    const answer = this.#settled(permit, start(next, call), call);
     return stop === undefined ? answer : answer.finally(stop);
   }
 
@@ -320,26 +324,37 @@ export class CircuitBreaker implements Gate {
     permit.settle(this.#judge?.({ ok: false, error }) ?? 'failure', error);
   }
 
-  /** A refused call: it waits for a permit where it may, and rejects else. */
-  #late<T>(
+  #refused(): Promise<never> {
+    return rejection(circuitOpenError(this.#circuit.refusal()));
+  }
+
+  /** A call whose turn has come, or that is refused by now. Its caller may have gone in the moment between. */
+  async #afterWaiting<T>(
+    turn: Promise<CallPermit | undefined>,
     caller: Abortable | undefined,
-    listen: Listen | undefined,
     run: (permit: CallPermit) => Promise<T>,
   ): Promise<T> {
-    const refusal = this.#circuit.refusal();
-    if (!this.#mayWait(refusal)) return rejection(circuitOpenError(refusal));
-    return this.#waitFor(listen).then((permit) => {
-      if (permit !== undefined) return run(permit);
-      throw caller?.aborted === true ? caller.reason : circuitOpenError(this.#circuit.refusal());
-    });
+    const permit = await turn;
+    if (caller?.aborted === true) {
+      permit?.settle('ignored');
+      throw caller.reason;
+    }
+    if (permit === undefined) throw circuitOpenError(this.#circuit.refusal());
+    return run(permit);
   }
 
-  #mayWait({ reason }: Refusal): boolean {
-    return reason === 'half-open-full' && this.#room?.hasRoom === true;
-  }
-
-  #waitFor(listen: Listen | undefined): Promise<CallPermit | undefined> {
-    return this.#room?.wait(listen) ?? Promise.resolve(undefined);
+  /** How a call ends for those who do not want it thrown; see {@link #afterWaiting}. */
+  #outcome<T>(
+    permit: CallPermit | undefined,
+    fn: (context: CallContext) => T | PromiseLike<T>,
+    signal: CallSignal | undefined,
+  ): Promise<CallOutcome<Awaited<T>>> {
+    if (signal?.aborted === true) {
+      permit?.settle('ignored');
+      return Promise.resolve(failed(signal.reason));
+    }
+    if (permit === undefined) return Promise.resolve(refused(this.#circuit.refusal()));
+    return this.#run(permit, fn, signal).then(succeeded, failed);
   }
 
   #currentPassage(): Passage {

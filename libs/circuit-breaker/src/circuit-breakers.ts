@@ -91,17 +91,17 @@ export class CircuitBreakers {
     key,
     ...options
   }: WrapOptions<never[], F> & { readonly key: (...args: KeyArgs) => string }): MethodDecorator<F, KeyArgs> {
-    return <This, Args extends KeyArgs, T>(
+    return <This, Args extends [...KeyArgs, ...unknown[]], T>(
       method: (this: This, ...args: Args) => Promise<T>,
       context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<T>>,
     ) => {
       const each = methodOf(method, context);
       const wrapped = options as unknown as WrapOptions<Args, F>;
-      const find = (...args: Args): CircuitBreaker => this.get(key(...args));
+      // It may name fewer parameters than the method has.
+      const keyOf = key as unknown as (...args: Args) => string;
+      const find = (args: Args): CircuitBreaker => this.get(keyOf(...args));
       return disguise(async function (this: This, ...args: Args): Promise<Awaited<T> | Awaited<F>> {
-        return find(...args)
-          .wrap<This, Args, T, F>(each, wrapped)
-          .apply(this, args);
+        return find(args).wrap<This, Args, T, F>(each, wrapped).apply(this, args);
       }, method);
     };
   }
@@ -160,9 +160,14 @@ export class CircuitBreakers {
   }
 
   #forgetOne(): void {
-    const keys = [...this.#breakers.keys()];
-    const idle = keys.find((key) => this.#breakers.get(key)?.state === 'closed');
-    this.delete(idle ?? keys[0] ?? '');
+    let oldest: string | undefined;
+    for (const [key, { state }] of this.#breakers) {
+      oldest ??= key;
+      if (state !== 'closed') continue;
+      oldest = key;
+      break;
+    }
+    if (oldest !== undefined) this.delete(oldest);
   }
 
   #mayOpen(): boolean {

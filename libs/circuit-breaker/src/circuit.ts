@@ -141,12 +141,17 @@ export class Circuit implements PermitOwner {
     return this.#settings;
   }
 
-  /** Takes over new settings. With a new rule counting starts anew, and calls under way no longer count. */
+  /** Takes over new settings. With a new rule counting starts anew, and calls under way no longer count; trials may find a verdict at once. */
   tune(settings: Settings): void {
     const renewed = settings.rule !== this.#settings.rule;
-    this.#settings = settings;
     if (renewed) this.#meter = settings.rule.meter();
-    if (renewed && this.#phase.state === 'closed') this.#generation++;
+    const now = this.#clocks.exact.now();
+    // What was due by the old settings has happened.
+    this.#catchUp(now);
+    this.#settings = settings;
+    const phase = this.#phase;
+    if (renewed && phase.state === 'closed') this.#generation++;
+    if (phase.state === 'half-open') this.#follow(phase, phase.verdict(settings), now, phase.outage.cause);
     this.#findWay();
     this.journal.tell();
   }
@@ -355,7 +360,7 @@ export class Circuit implements PermitOwner {
   /** False when it may not open. */
   #openFromClosed(cause: unknown): boolean {
     const phase = this.#phase;
-    if (phase.state !== 'closed' || !this.#mayOpen()) return false;
+    if (phase.state !== 'closed' || !this.journal.ask(this.#mayOpen, true)) return false;
     const now = this.#clocks.exact.now();
     const attempt = phase.attempts(now, this.#settings.attemptDecayMs) + 1;
     const { failures } = this.#meter.counts(now);

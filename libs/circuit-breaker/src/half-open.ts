@@ -51,12 +51,20 @@ export class HalfOpen {
     return this.#underWay.delete(trial);
   }
 
-  succeed({ successThreshold }: TrialLimits): Verdict {
-    return ++this.#successes >= successThreshold ? 'closed' : undefined;
+  succeed(limits: TrialLimits): Verdict {
+    this.#successes++;
+    return this.verdict(limits);
   }
 
-  fail({ trials, successThreshold }: TrialLimits): Verdict {
-    return ++this.#failures > trials - successThreshold ? 'open' : undefined;
+  fail(limits: TrialLimits): Verdict {
+    this.#failures++;
+    return this.verdict(limits);
+  }
+
+  /** Asked after each trial, and when the limits have changed. */
+  verdict(limits: TrialLimits): Verdict {
+    if (this.#successes >= limits.successThreshold) return 'closed';
+    return this.#spare(limits) < 0 ? 'open' : undefined;
   }
 
   /** When the leases of so many trials have run out that the verdict is `open`; Infinity when so many are not under way. */

@@ -10,7 +10,7 @@ const kept = slots + 1;
 export class InFlight {
   readonly #slotMs: number;
   #counts: number[] | undefined;
-  #head = 0;
+  #head = -Infinity;
   /** When the slot of the head ends; nothing becomes overdue before. */
   #headEnd = -Infinity;
   #total = 0;

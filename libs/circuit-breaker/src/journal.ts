@@ -44,6 +44,16 @@ export class Journal {
     this.#events?.fault(error);
   }
 
+  /** What a function of the user answers; if it throws, that is a fault, and the answer is `otherwise`. */
+  ask<T>(question: () => T, otherwise: T): T {
+    try {
+      return question();
+    } catch (error) {
+      this.fault(error);
+      return otherwise;
+    }
+  }
+
   /** Last step of every change: listeners see it finished, and may call back in. */
   tell(): void {
     if (this.#events?.active === true) this.#events.flush();

@@ -34,7 +34,7 @@ class AverageMeter implements TripMeter {
   #weight = 0;
   #failed = 0;
   #calls = 0;
-  #at = 0;
+  #at = -Infinity;
 
   constructor(below: number, decayMs: number, least: number) {
     this.#below = below;

@@ -31,8 +31,10 @@ export class WaitingRoom {
     this.#circuit = circuit;
   }
 
-  get hasRoom(): boolean {
-    return this.#waiters.size < this.#most;
+  /** Whether a call that the circuit would refuse now may wait here: for a verdict, and there is room. */
+  get mayWait(): boolean {
+    if (this.#waiters.size >= this.#most) return false;
+    return this.#circuit.state === 'half-open' && !this.#circuit.available;
   }
 
   /** A permit; undefined when the verdict is a refusal, or when the abort that `listen` listens for came first. */

@@ -11,8 +11,12 @@ export interface WrapOptions<Args extends unknown[], F = never> {
 /** Any async function or method. */
 export type AsyncMethod = (this: never, ...args: never[]) => Promise<unknown>;
 
-/** A standard decorator of async methods; the fallback's type must be one that the method may return. */
-export type MethodDecorator<F, Known extends unknown[] = unknown[]> = <This, Args extends Known, T>(
+/** A standard decorator of async methods, whose first parameters are `Known`; the fallback's type must be one that the method may return. */
+export type MethodDecorator<F, Known extends unknown[] = unknown[]> = <
+  This,
+  Args extends [...Known, ...unknown[]],
+  T,
+>(
   method: (this: This, ...args: Args) => Promise<T>,
   context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<T>>,
 ) => (this: This, ...args: Args) => Promise<Awaited<T> | Awaited<F>>;
