@@ -178,6 +178,7 @@ export class Circuit implements PermitOwner {
     open: { readonly remainingMs: number; readonly failureCount: number } | undefined,
   ): void {
     const openedAt = this.#clocks.exact.now();
+    this.#loseTrials(openedAt);
     if (open === undefined) this.#to(new Closed(openedAt, attempt), undefined);
     else {
       const { remainingMs, failureCount } = open;

@@ -136,6 +136,8 @@ class DurationMeter implements TripMeter {
   readonly #limitMs: number;
   readonly #trips: (counts: TripCounts) => boolean;
   readonly #inFlight: InFlight;
+  /** Whether the window has changed since the rule was last asked: a look at the counts may have found overdue calls. */
+  #changed = false;
 
   constructor(window: Window, limitMs: number, trips: (counts: TripCounts) => boolean) {
     this.#window = window;
@@ -145,18 +147,17 @@ class DurationMeter implements TripMeter {
   }
 
   begin(now: number): boolean {
-    const overdue = this.#recordOverdue(now);
+    this.#recordOverdue(now);
     this.#inFlight.begin(now);
-    return overdue && this.#trips(this.#window);
+    return this.#asksToTrip(now);
   }
 
   end(outcome: Outcome, now: number, startedAt: number): boolean {
-    let changed = this.#recordOverdue(now);
+    this.#recordOverdue(now);
     if (this.#inFlight.end(startedAt) && outcome !== 'ignored') {
-      this.#window.record(outcome === 'failure', now - startedAt > this.#limitMs, now);
-      changed = true;
+      this.#record(outcome === 'failure', now - startedAt > this.#limitMs, now);
     }
-    return changed && this.#trips(this.#window);
+    return this.#asksToTrip(now);
   }
 
   counts(now: number): TripCounts {
@@ -168,11 +169,23 @@ class DurationMeter implements TripMeter {
   clear(): void {
     this.#window.clear();
     this.#inFlight.clear();
+    this.#changed = false;
   }
 
-  #recordOverdue(now: number): boolean {
-    const overdue = this.#inFlight.takeOverdue(now);
-    for (let call = 0; call < overdue; call++) this.#window.record(false, true, now);
-    return overdue > 0;
+  #recordOverdue(now: number): void {
+    for (let overdue = this.#inFlight.takeOverdue(now); overdue > 0; overdue--)
+      this.#record(false, true, now);
+  }
+
+  #record(failed: boolean, slow: boolean, now: number): void {
+    this.#window.record(failed, slow, now);
+    this.#changed = true;
+  }
+
+  #asksToTrip(now: number): boolean {
+    if (!this.#changed) return false;
+    this.#changed = false;
+    this.#window.catchUp(now);
+    return this.#trips(this.#window);
   }
 }
