@@ -46,6 +46,7 @@ export class Call implements CallContext {
   #signal: CallSignal | undefined;
   #listeners: Set<{ readonly listener: () => void }> | undefined;
   #unfollow: (() => void) | undefined;
+  #paid: { deposit(): void } | undefined;
 
   constructor(fn: CallFunction<unknown>, attempt = 1, deadline?: number, parent?: Call, caller?: CallSignal) {
     this.fn = fn;
@@ -53,6 +54,7 @@ export class Call implements CallContext {
     this.deadline = deadline;
     this.#parent = parent;
     this.#caller = caller;
+    if (parent !== undefined) this.#paid = parent.#paid;
   }
 
   /** Whether nobody waits for this call any more. */
@@ -72,6 +74,13 @@ export class Call implements CallContext {
   /** The same call for another attempt, or with less time. Whoever makes a child tells its {@link end}. */
   child({ attempt = this.attempt, deadline = this.deadline }: Attempt = {}): Call {
     return new Call(this.fn, attempt, deadline, this, this.#caller);
+  }
+
+  /** Counts this call as one request of a budget; once, however many layers share the budget. */
+  payInto(budget: { deposit(): void }): void {
+    if (this.#paid === budget) return;
+    this.#paid = budget;
+    budget.deposit();
   }
 
   /** Ends this call and its children, and says why; the first reason counts. */

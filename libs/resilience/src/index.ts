@@ -1,6 +1,14 @@
 export type { AbortSignalLike, CallSignal } from './abort-signal.ts';
+export { attemptsOf, type Throws } from './attempts.ts';
+export { backoff, type Backoff, type BackoffOptions } from './backoff.ts';
 export { Call, type Attempt, type CallContext, type CallFunction, type CallResult } from './call.ts';
+export type { Fault } from './events.ts';
+export type { Handle } from './judge.ts';
 export { Pipeline, pipeline } from './pipeline.ts';
 export type { Next, OutOf, Policy } from './policy.ts';
 export { Protection, type AsyncMethod, type ExecuteOptions, type WrapOptions } from './protection.ts';
+export { retryAfterMs } from './retry-after.ts';
+export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+export type { GiveUpReason, RetryEvents, RetryOptions } from './retry-options.ts';
+export { Retry, retry } from './retry.ts';
 export type { Clock, Random, Timers } from './time.ts';
