@@ -54,7 +54,9 @@ export class Call implements CallContext {
     this.deadline = deadline;
     this.#parent = parent;
     this.#caller = caller;
-    if (parent !== undefined) this.#paid = parent.#paid;
+    if (parent === undefined) return;
+    this.#caller = parent.#caller;
+    this.#paid = parent.#paid;
   }
 
   /** Whether nobody waits for this call any more. */
@@ -73,7 +75,7 @@ export class Call implements CallContext {
 
   /** The same call for another attempt, or with less time. Whoever makes a child tells its {@link end}. */
   child({ attempt = this.attempt, deadline = this.deadline }: Attempt = {}): Call {
-    return new Call(this.fn, attempt, deadline, this, this.#caller);
+    return new Call(this.fn, attempt, deadline, this);
   }
 
   /** Counts this call as one request of a budget; once, however many layers share the budget. */

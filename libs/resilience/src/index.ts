@@ -12,3 +12,5 @@ export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 export type { GiveUpReason, RetryEvents, RetryOptions } from './retry-options.ts';
 export { Retry, retry } from './retry.ts';
 export type { Clock, Random, Timers } from './time.ts';
+export { TimeLimiter, timeLimiter, type TimeLimiterEvents, type TimeLimiterOptions } from './time-limiter.ts';
+export { TimeoutError, isTimeoutError } from './timeout-error.ts';
