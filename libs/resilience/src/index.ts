@@ -1,4 +1,11 @@
 export type { AbortSignalLike, CallSignal } from './abort-signal.ts';
+export {
+  AdaptiveConcurrency,
+  adaptiveConcurrency,
+  isOverload,
+  type AdaptiveConcurrencyOptions,
+} from './adaptive-concurrency.ts';
+export { aimd, type AimdOptions } from './aimd.ts';
 export { attemptsOf, type Throws } from './attempts.ts';
 export { backoff, type Backoff, type BackoffOptions } from './backoff.ts';
 export { BulkheadFullError, isBulkheadFullError, type BulkheadFullReason } from './bulkhead-full-error.ts';
@@ -11,8 +18,10 @@ export {
 } from './bulkhead.ts';
 export { Call, type Attempt, type CallContext, type CallFunction, type CallResult } from './call.ts';
 export type { Fault } from './events.ts';
+export { gradient, type GradientOptions } from './gradient.ts';
 export type { Handle } from './judge.ts';
 export { KeyedRateLimiter, keyedRateLimiter, type KeyedRateLimiterOptions } from './keyed-rate-limiter.ts';
+export type { LimitFinder, LimitLaw, LimitSample } from './limit-law.ts';
 export { Pipeline, pipeline } from './pipeline.ts';
 export type { Next, OutOf, Policy } from './policy.ts';
 export { Protection, type AsyncMethod, type ExecuteOptions, type WrapOptions } from './protection.ts';
