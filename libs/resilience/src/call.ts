@@ -1,4 +1,4 @@
-import { both, newController, type CallSignal, type Controller } from './abort-signal.ts';
+import { both, newController, type CallSignal } from './abort-signal.ts';
 
 /** What a protected function is given. */
 export interface CallContext {
@@ -39,24 +39,20 @@ export class Call implements CallContext {
   readonly attempt: number;
   readonly deadline: number | undefined;
   readonly #parent: Call | undefined;
-  /** The caller's own signal, which outlives the call. */
-  readonly #caller: CallSignal | undefined;
-  #abort: { readonly reason: unknown } | undefined;
-  #controller: Controller | undefined;
+  /** The caller's own at the root, which outlives the call; else made when it is read. */
   #signal: CallSignal | undefined;
+  #abort: { readonly reason: unknown } | undefined;
   #listeners: Set<{ readonly listener: () => void }> | undefined;
   #unfollow: (() => void) | undefined;
   #paid: { deposit(): void } | undefined;
 
-  constructor(fn: CallFunction<unknown>, attempt = 1, deadline?: number, parent?: Call, caller?: CallSignal) {
+  constructor(fn: CallFunction<unknown>, attempt = 1, deadline?: number, parent?: Call, signal?: CallSignal) {
     this.fn = fn;
     this.attempt = attempt;
     this.deadline = deadline;
     this.#parent = parent;
-    this.#caller = caller;
-    if (parent === undefined) return;
-    this.#caller = parent.#caller;
-    this.#paid = parent.#paid;
+    this.#signal = signal;
+    if (parent !== undefined) this.#paid = parent.#paid;
   }
 
   /** Whether nobody waits for this call any more. */
@@ -92,7 +88,6 @@ export class Call implements CallContext {
     this.end();
     const listeners = this.#listeners ?? [];
     this.#listeners = undefined;
-    this.#controller?.abort(this.reason);
     for (const { listener } of listeners) run(listener);
   }
 
@@ -122,12 +117,15 @@ export class Call implements CallContext {
   }
 
   #makeSignal(): CallSignal {
-    // The root is aborted by the caller's signal and by nothing else.
-    if (this.#parent === undefined && this.#caller !== undefined) return this.#caller;
-    const controller = (this.#controller = newController());
-    if (this.aborted) controller.abort(this.reason);
-    else this.#follow();
-    return both(controller.signal, this.#caller);
+    const controller = newController();
+    this.onAbort(() => {
+      controller.abort(this.reason);
+    });
+    return both(controller.signal, this.#outermost().#signal);
+  }
+
+  #outermost(): Call {
+    return this.#parent === undefined ? this : this.#parent.#outermost();
   }
 
   #follow(): void {

@@ -33,30 +33,43 @@ export interface TimeLimiterEvents {
   fault: Fault;
 }
 
-/** A call with a time of its own. It is itself the entry among the deadlines: one object less for each call. */
-class LimitedCall extends Call implements Expiring {
+/** What the calls of one limit have in common. */
+interface Limit {
   readonly timeoutMs: number;
+  readonly onExpire: (error: TimeoutError) => void;
+}
+
+/**
+ * A call with a time of its own. It is itself the entry among the deadlines: one object less for each call. Times are whole milliseconds,
+ * rounded up, which the engine keeps in place; a fraction would cost an object.
+ */
+class LimitedCall extends Call implements Expiring {
   readonly endsAt: number;
-  readonly #onExpire: (call: LimitedCall) => void;
+  readonly #limit: Limit;
   next: Expiring | undefined = undefined;
   previous: Expiring | undefined = undefined;
-  /** Once the time is up. */
-  error: TimeoutError | undefined = undefined;
+  expired = false;
   reject: ((error: TimeoutError) => void) | undefined = undefined;
 
-  constructor(parent: Call, timeoutMs: number, now: number, onExpire: (call: LimitedCall) => void) {
-    const endsAt = now + timeoutMs;
-    super(parent.fn, parent.attempt, Math.min(endsAt, parent.deadline ?? Infinity), parent);
-    this.timeoutMs = timeoutMs;
+  constructor(parent: Call, limit: Limit, now: number) {
+    const endsAt = Math.ceil(now + limit.timeoutMs);
+    const { deadline } = parent;
+    super(parent.fn, parent.attempt, deadline !== undefined && deadline < endsAt ? deadline : endsAt, parent);
     this.endsAt = endsAt;
-    this.#onExpire = onExpire;
+    this.#limit = limit;
+  }
+
+  /** The error of this call's end, with what the function threw after it as its cause. */
+  error(options?: ErrorOptions): TimeoutError {
+    return timeoutError(this.#limit.timeoutMs, options);
   }
 
   expire(): void {
-    this.error = timeoutError(this.timeoutMs);
-    this.abort(this.error);
-    this.reject?.(this.error);
-    this.#onExpire(this);
+    const error = this.error();
+    this.expired = true;
+    this.abort(error);
+    this.reject?.(error);
+    this.#limit.onExpire(error);
   }
 }
 
@@ -67,10 +80,6 @@ export class TimeLimiter extends Protection {
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #events = new Events<TimeLimiterEvents>();
-  readonly #onExpire = ({ error }: LimitedCall): void => {
-    if (error !== undefined && this.#events.active) this.#events.emit('timeout', { error });
-  };
-
   /** @throws RangeError when an option is out of range. */
   constructor({
     timeoutMs,
@@ -99,22 +108,31 @@ export class TimeLimiter extends Protection {
 
   layer<T>(next: Next<T>): Next<T> {
     const timeoutMs = this.#timeoutMs;
-    const limit = this.#cooperative
-      ? (call: LimitedCall) => this.#await(next, call)
-      : (call: LimitedCall) => this.#race(next, call);
-    if (typeof timeoutMs === 'number') return (call) => limit(this.#limited(call, timeoutMs));
+    const run = (call: Call, limit: Limit): Promise<T> => {
+      const limited = new LimitedCall(call, limit, this.#clock.now());
+      return this.#cooperative ? this.#await(next, limited) : this.#race(next, limited);
+    };
+    if (typeof timeoutMs === 'number') {
+      const limit = this.#limit(timeoutMs);
+      return (call) => run(call, limit);
+    }
     return (call) => {
       try {
         const ownMs = atLeastZero('timeLimiter: timeoutMs', timeoutMs(call), Infinity);
-        return ownMs === Infinity ? next(call) : limit(this.#limited(call, ownMs));
+        return ownMs === Infinity ? next(call) : run(call, this.#limit(ownMs));
       } catch (error) {
         return rejection(error);
       }
     };
   }
 
-  #limited(call: Call, timeoutMs: number): LimitedCall {
-    return new LimitedCall(call, timeoutMs, this.#clock.now(), this.#onExpire);
+  #limit(timeoutMs: number): Limit {
+    return {
+      timeoutMs,
+      onExpire: (error) => {
+        if (this.#events.active) this.#events.emit('timeout', { error });
+      },
+    };
   }
 
   #race<T>(next: Next<T>, call: LimitedCall): Promise<T> {
@@ -143,8 +161,8 @@ export class TimeLimiter extends Protection {
         return value;
       },
       (error: unknown) => {
-        if (this.#end(call) || error === call.error) throw error;
-        throw timeoutError(call.timeoutMs, { cause: error });
+        if (this.#end(call) || error === call.reason) throw error;
+        throw call.error({ cause: error });
       },
     );
   }
@@ -152,7 +170,7 @@ export class TimeLimiter extends Protection {
   /** The call has settled. @returns whether in time. */
   #end(call: LimitedCall): boolean {
     call.end();
-    if (call.error !== undefined) return false;
+    if (call.expired) return false;
     this.#deadlines.remove(call);
     return true;
   }
