@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { discard } from './dispose.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './test-kit/virtual-time.ts';
 
 declare const Response: new (body: string) => { text(): Promise<string>; readonly bodyUsed: boolean };
 

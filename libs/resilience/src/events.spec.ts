@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Events, type Fault } from './events.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './test-kit/virtual-time.ts';
 
 interface Types {
   tick: { readonly n: number };

@@ -18,7 +18,16 @@ export {
 } from './bulkhead.ts';
 export { Call, type Attempt, type CallContext, type CallFunction, type CallResult } from './call.ts';
 export type { Fault } from './events.ts';
+export {
+  Fallback,
+  fallback,
+  type FallbackEvents,
+  type FallbackFunction,
+  type FallbackOptions,
+} from './fallback.ts';
 export { gradient, type GradientOptions } from './gradient.ts';
+export type { HedgeEvents, HedgeOptions } from './hedge-options.ts';
+export { Hedge, hedge } from './hedge.ts';
 export type { Handle } from './judge.ts';
 export { KeyedRateLimiter, keyedRateLimiter, type KeyedRateLimiterOptions } from './keyed-rate-limiter.ts';
 export type { LimitFinder, LimitLaw, LimitSample } from './limit-law.ts';

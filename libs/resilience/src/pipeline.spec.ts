@@ -3,7 +3,7 @@ import type { CallContext } from './call.ts';
 import { pipeline } from './pipeline.ts';
 import type { Policy } from './policy.ts';
 import { caller, pending } from './testing/abort-controller.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './test-kit/virtual-time.ts';
 
 const boom = new Error('boom');
 

@@ -7,7 +7,7 @@ import { RetryBudget } from './retry-budget.ts';
 import type { RetryOptions } from './retry-options.ts';
 import { retry } from './retry.ts';
 import { caller, pending } from './testing/abort-controller.ts';
-import { settle, VirtualTime } from './testing/virtual-time.ts';
+import { settle, VirtualTime } from './test-kit/virtual-time.ts';
 
 const boom = new Error('boom');
 

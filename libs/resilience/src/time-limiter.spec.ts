@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import type { CallContext } from './call.ts';
 import { pipeline } from './pipeline.ts';
 import { caller, pending } from './testing/abort-controller.ts';
-import { settle, VirtualTime } from './testing/virtual-time.ts';
+import { settle, VirtualTime } from './test-kit/virtual-time.ts';
 import { timeLimiter, type TimeLimiterOptions } from './time-limiter.ts';
 import { isTimeoutError, TimeoutError } from './timeout-error.ts';
 

@@ -7,17 +7,19 @@ declare const AbortController: new () => Controller;
 /** A caller that may give up; it counts who listens to it. */
 export function caller(): Controller & { readonly listeners: number } {
   const controller = new AbortController();
-  let listeners = 0;
   const { signal } = controller;
-  const count =
-    (step: number, original: Listen): Listen =>
-    (type, listener) => {
-      listeners += step;
-      original(type, listener);
-    };
+  const listeners = new Set<() => void>();
+  const add: Listen = signal.addEventListener.bind(signal);
+  const remove: Listen = signal.removeEventListener.bind(signal);
   Object.assign(signal, {
-    addEventListener: count(1, signal.addEventListener.bind(signal)),
-    removeEventListener: count(-1, signal.removeEventListener.bind(signal)),
+    addEventListener: (type: 'abort', listener: () => void) => {
+      listeners.add(listener);
+      add(type, listener);
+    },
+    removeEventListener: (type: 'abort', listener: () => void) => {
+      listeners.delete(listener);
+      remove(type, listener);
+    },
   });
   return {
     signal,
@@ -25,7 +27,7 @@ export function caller(): Controller & { readonly listeners: number } {
       controller.abort(reason);
     },
     get listeners() {
-      return listeners;
+      return listeners.size;
     },
   };
 }
