@@ -1,28 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { describeInBrowser, launchBrowser } from './browser.ts';
 import { startMesh, type RunningMesh } from './running-mesh.ts';
-
-const executablePath = '/usr/bin/chromium';
-const present = existsSync(executablePath);
-if (!present)
-  console.warn(`SKIPPED: the tests of the pages need ${executablePath} (apt-get install chromium)`);
-
-const flags = [
-  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking',
-  '--disable-component-update --disable-sync',
-].flatMap((line) => line.split(' '));
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-(present ? describe : describe.skip)('the pages, in a browser', () => {
+describeInBrowser('the pages', () => {
   let mesh: RunningMesh;
   let browser: Browser;
 
   beforeAll(async () => {
     mesh = await startMesh();
-    browser = await chromium.launch({ executablePath, args: flags });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser.close();

@@ -21,6 +21,16 @@ export function isAbandoned(signal: AbortSignalLike | undefined): boolean {
   return signal?.aborted === true && !isTimeout(signal.reason);
 }
 
-function isTimeout(reason: unknown): boolean {
+export function isTimeout(reason: unknown): boolean {
   return typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === 'TimeoutError';
+}
+
+/** The signal's abort as something to listen to; what listening answers is the way to stop. */
+export function listenTo(signal: AbortSignalLike): (listener: () => void) => () => void {
+  return (listener) => {
+    signal.addEventListener('abort', listener);
+    return () => {
+      signal.removeEventListener('abort', listener);
+    };
+  };
 }

@@ -2,21 +2,27 @@ import type { Outcome, Permit } from './gate.ts';
 
 /** Who gave a permit, and learns how it went. */
 export interface PermitOwner {
-  settleCall(generation: number, outcome: Outcome, error: unknown): void;
+  settleCall(generation: number, startedAt: number, outcome: Outcome, error: unknown): void;
   settleTrial(trial: CallPermit, outcome: Outcome, error: unknown): void;
 }
 
-/** A permit of one generation; `startedAt` is there when it is a trial. */
+/** Generation of permits that nobody counts: no circuit ever has it. */
+export const uncounted = -1;
+
+/** A permit of one generation. */
 export class CallPermit implements Permit {
   readonly #owner: PermitOwner;
   readonly generation: number;
-  readonly startedAt: number | undefined;
+  /** 0 where nobody needs it. */
+  readonly startedAt: number;
+  readonly #trial: boolean;
   #settled = false;
 
-  constructor(owner: PermitOwner, generation: number, startedAt: number | undefined) {
+  constructor(owner: PermitOwner, generation: number, startedAt: number, trial: boolean) {
     this.#owner = owner;
     this.generation = generation;
     this.startedAt = startedAt;
+    this.#trial = trial;
   }
 
   get settled(): boolean {
@@ -26,8 +32,8 @@ export class CallPermit implements Permit {
   settle(outcome: Outcome, error?: unknown): void {
     if (this.#settled) return;
     this.#settled = true;
-    if (this.startedAt === undefined) this.#owner.settleCall(this.generation, outcome, error);
-    else this.#owner.settleTrial(this, outcome, error);
+    if (this.#trial) this.#owner.settleTrial(this, outcome, error);
+    else this.#owner.settleCall(this.generation, this.startedAt, outcome, error);
   }
 
   [Symbol.dispose](): void {

@@ -1,28 +1,32 @@
-import { isAbandoned, type CallSignal } from './abort-signal.ts';
-import { CallPermit } from './call-permit.ts';
+import { isAbandonedCall, type Abortable } from './abortable.ts';
+import { isAbandoned, listenTo, type CallSignal } from './abort-signal.ts';
+import type { CallPermit } from './call-permit.ts';
+import { Circuit } from './circuit.ts';
 import { circuitOpenError } from './errors.ts';
-import { Events, type CircuitEventName, type CircuitEvents } from './events.ts';
+import type { CircuitEventName, CircuitEvents } from './events.ts';
 import { recover } from './fallback.ts';
 import type { Gate, Outcome, Permit } from './gate.ts';
-import { CircuitMachine } from './machine.ts';
-import { readSettings, type CallResult, type CircuitBreakerOptions } from './options.ts';
+import { isolation, type Isolation } from './isolation.ts';
+import { readOptions, type CallResult, type CircuitBreakerOptions, type CircuitTuning } from './options.ts';
+import { failed, refused, succeeded, type CallOutcome } from './outcome.ts';
+import { Passage, type Judge } from './passage.ts';
+import { readSaved, remainingMs, type SavedCircuit } from './saved-circuit.ts';
+import { changeSettings, changeTuning } from './settings.ts';
 import type { CircuitSnapshot, CircuitState } from './snapshot.ts';
 import { noSignal, rejection, start, type CallContext } from './start.ts';
-import { disguise, type AsyncMethod, type MethodDecorator, type WrapOptions } from './wrap.ts';
+import { WaitingRoom } from './waiting-room.ts';
+import { disguise, methodOf, type AsyncMethod, type MethodDecorator, type WrapOptions } from './wrap.ts';
 
 /** Options of one call. */
-export interface ExecuteOptions<F = never> {
+export interface CallOptions {
   /** The caller's signal. When it aborts, the call rejects at once with its reason and says nothing about the circuit; a timeout signal counts as a failure. */
   readonly signal?: CallSignal | undefined;
-  /** Answers instead of a failed or refused call; not when the caller has aborted. */
-  readonly fallback?: ((error: unknown) => F | PromiseLike<F>) | undefined;
 }
 
-/** What becomes of a call that passes a closed circuit: made once for each generation, so that a call costs no closure. */
-interface Passage {
-  readonly generation: number;
-  readonly resolved: <T>(value: T) => T;
-  readonly rejected: (error: unknown) => never;
+/** Options of one call of `execute`. */
+export interface ExecuteOptions<F = never> extends CallOptions {
+  /** Answers instead of a failed or refused call; not when the caller has aborted. */
+  readonly fallback?: ((error: unknown) => F | PromiseLike<F>) | undefined;
 }
 
 /**
@@ -34,36 +38,38 @@ interface Passage {
  * const answer = await users.execute(({ signal }) => fetch(url, { signal }), { signal, fallback: () => cached });
  */
 export class CircuitBreaker implements Gate {
-  readonly #events: Events;
-  readonly #machine: CircuitMachine;
-  readonly #classify: CircuitBreakerOptions['classify'];
+  readonly #circuit: Circuit;
+  readonly #judge: Judge;
+  readonly #room: WaitingRoom | undefined;
+  #tuning: CircuitTuning;
   #passage: Passage | undefined;
 
   constructor(options: CircuitBreakerOptions = {}) {
-    const settings = readSettings(options);
-    this.#events = new Events(settings.name);
-    this.#machine = new CircuitMachine(settings, this.#events);
-    this.#classify = options.classify;
+    const { name, clocks, mayOpen, classify, maximumWaiting, tuning, settings } = readOptions(options);
+    this.#tuning = tuning;
+    this.#circuit = new Circuit(name, settings, clocks, mayOpen);
+    this.#judge = classify && ((result) => this.#ask(classify, result));
+    if (maximumWaiting > 0) this.#room = new WaitingRoom(maximumWaiting, this.#circuit);
   }
 
   /** Name in events, errors and snapshots. */
   get name(): string {
-    return this.#machine.settings.name;
+    return this.#circuit.name;
   }
 
-  /** State at this moment; reading it changes nothing. An open circuit whose reset timeout has passed is `half-open`. */
+  /** State at this moment; reading it changes nothing. An open circuit whose break is over is `half-open`, an isolated one `open`. */
   get state(): CircuitState {
-    return this.#machine.state;
+    return this.#circuit.state;
   }
 
-  /** Whether a call would be let through now. */
+  /** Whether a call would be let through now; while the circuit ramps up, whether some are. */
   get available(): boolean {
-    return this.#machine.available;
+    return this.#circuit.available;
   }
 
   /** Milliseconds until trials are let through, rounded up; 0 unless open. */
   get retryAfterMs(): number {
-    return this.#machine.retryAfterMs;
+    return this.#circuit.retryAfterMs;
   }
 
   /**
@@ -71,8 +77,7 @@ export class CircuitBreaker implements Gate {
    * Settle the permit when you know how the call went, or let `using` give it back without a verdict.
    */
   tryAcquire(): Permit | undefined {
-    const answer = this.#machine.acquire();
-    return answer instanceof CallPermit ? answer : undefined;
+    return this.#circuit.acquire();
   }
 
   /**
@@ -86,14 +91,44 @@ export class CircuitBreaker implements Gate {
     fn: (context: CallContext) => T | PromiseLike<T>,
     options?: ExecuteOptions<F>,
   ): Promise<Awaited<T> | Awaited<F>> {
-    if (options === undefined) return this.#call(fn);
+    if (options === undefined) return this.#call(fn, undefined);
     const { signal, fallback } = options;
-    const call = signal === undefined ? this.#call(fn) : this.#callWith(fn, signal);
+    const call = this.#call(fn, signal);
     if (fallback === undefined) return call;
     return call.catch((error: unknown) => {
       if (isAbandoned(signal)) throw error;
       return recover(error, fallback);
     });
+  }
+
+  /** The same without a throw: a refusal costs a fraction of a rejected promise. Never rejects. */
+  tryExecute<T>(
+    fn: (context: CallContext) => T | PromiseLike<T>,
+    options?: CallOptions,
+  ): Promise<CallOutcome<Awaited<T>>> {
+    const signal = options?.signal;
+    if (this.#circuit.passing && signal === undefined) return this.#pass(fn).then(succeeded, failed);
+    if (signal?.aborted === true) return Promise.resolve(failed(signal.reason));
+    if (this.#room?.mayWait === true) {
+      return this.#room.wait(signal && listenTo(signal)).then((late) => this.#outcome(late, fn, signal));
+    }
+    return this.#outcome(this.#circuit.acquire(), fn, signal);
+  }
+
+  /**
+   * The circuit as a layer of a pipeline: `next` is what it protects. The call may tell that it was aborted (see `Abortable`):
+   * then it says nothing about the circuit.
+   */
+  layer<C extends Abortable, T>(next: (call: C) => Promise<T>): (call: C) => Promise<T> {
+    return (call) => {
+      if (!this.#circuit.passing) return this.#throughLayer(next, call);
+      const passage = this.#currentPassage();
+      return start(next, call).then(passage.resolved, (error: unknown) => {
+        if (!isAbandonedCall(call)) return passage.rejected(error);
+        this.#circuit.settleCall(passage.generation, 0, 'ignored', undefined);
+        throw error;
+      });
+    };
   }
 
   /**
@@ -123,7 +158,7 @@ export class CircuitBreaker implements Gate {
 
   /**
    * Protects a method: a standard (TC39, 2022-03) decorator for instance, static and private methods. All instances
-   * of the class share this circuit.
+   * of the class share this circuit; `CircuitBreakers.protect` gives one for each key.
    *
    * @example
    * class Users {
@@ -135,67 +170,113 @@ export class CircuitBreaker implements Gate {
     return <This, Args extends unknown[], T>(
       method: (this: This, ...args: Args) => Promise<T>,
       context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<T>>,
-    ) => {
-      // Legacy decorators pass a property key here, and would fail far from their cause.
-      if ((context as { kind?: unknown } | undefined)?.kind !== 'method') {
-        throw new TypeError('circuitBreaker: protect is a standard decorator for methods');
-      }
-      return this.wrap(method, options as unknown as WrapOptions<Args, F>);
-    };
+    ) => this.wrap(methodOf(method, context), options as unknown as WrapOptions<Args, F>);
   }
 
   /** Listens to one kind of event; what a listener throws (or rejects with) becomes a `fault` event and hurts no call. @returns the way to stop. */
   on<K extends CircuitEventName>(type: K, listener: (event: CircuitEvents[K]) => unknown): () => void {
-    return this.#events.add(type, listener);
+    return this.#circuit.journal.listen(type, listener);
   }
 
   /** The circuit at this moment, frozen; the same object as long as nothing changed. */
   getSnapshot(): CircuitSnapshot {
-    return this.#machine.snapshot();
+    return this.#circuit.snapshot();
   }
 
   /** Calls `listener` after every change that a call made. What only time changes (the end of the break) is seen by reading. */
   subscribe(listener: () => void): () => void {
-    return this.#events.add('change', listener);
+    return this.#circuit.journal.listen('change', listener);
   }
 
   /** Closes the circuit and forgets the failures; calls under way no longer count. Totals stay. */
   reset(): void {
-    this.#machine.reset();
+    this.#circuit.reset();
   }
 
-  #call<T>(fn: (context: CallContext) => T | PromiseLike<T>): Promise<Awaited<T>> {
-    if (!this.#machine.passing) return this.#callWith(fn, undefined);
+  /**
+   * Holds the circuit open until it is released; several holders all have to.
+   *
+   * @example
+   * using hold = breaker.isolate(); // maintenance
+   */
+  isolate(): Isolation {
+    return isolation(this.#circuit);
+  }
+
+  /**
+   * Changes options while the circuit works; those that are not named stay. State and window stay too, but a new rule counts anew.
+   *
+   * @throws RangeError when an option is out of its range; then nothing has changed.
+   */
+  reconfigure(changes: CircuitTuning): void {
+    const tuning = changeTuning(this.#tuning, changes);
+    this.#circuit.tune(changeSettings(this.#circuit.settings, tuning, changes));
+    this.#tuning = tuning;
+  }
+
+  /** Where the circuit stands, as JSON. `wallNow` is the wall clock in milliseconds since 1970. */
+  save(wallNow: number = Date.now()): SavedCircuit {
+    // Not its state: a circuit that somebody holds open, here and now, may be closed by itself.
+    const { openedAt, failureCount } = this.#circuit.snapshot();
+    return {
+      version: 1,
+      state: openedAt === undefined ? 'closed' : 'open',
+      remainingMs: this.#circuit.retryAfterMs,
+      failureCount,
+      attempt: this.#circuit.attempts,
+      savedAt: wallNow,
+    };
+  }
+
+  /** Stands where the saved circuit stood, less the time that has passed since; its window starts empty. @throws RangeError when it is no saved circuit. */
+  restore(saved: SavedCircuit, wallNow: number = Date.now()): void {
+    const { state, attempt, failureCount } = readSaved(saved);
+    const open = { remainingMs: remainingMs(saved, wallNow), failureCount };
+    this.#circuit.resume(attempt, state === 'open' ? open : undefined);
+  }
+
+  #call<T>(
+    fn: (context: CallContext) => T | PromiseLike<T>,
+    signal: CallSignal | undefined,
+  ): Promise<Awaited<T>> {
+    if (this.#circuit.passing && signal === undefined) return this.#pass(fn);
+    if (signal?.aborted === true) return rejection(signal.reason);
+    if (this.#room?.mayWait === true) {
+      const turn = this.#room.wait(signal && listenTo(signal));
+      return this.#afterWaiting(turn, signal, (late) => this.#run(late, fn, signal));
+    }
+    const permit = this.#circuit.acquire();
+    return permit === undefined ? this.#refused() : this.#run(permit, fn, signal);
+  }
+
+  #pass<T>(fn: (context: CallContext) => T | PromiseLike<T>): Promise<Awaited<T>> {
     const passage = this.#currentPassage();
     return start(fn, noSignal).then(passage.resolved, passage.rejected);
   }
 
   /** The general way: a permit of its own, and an ear for the caller's signal. */
-  #callWith<T>(
+  #run<T>(
+    permit: CallPermit,
     fn: (context: CallContext) => T | PromiseLike<T>,
     signal: CallSignal | undefined,
   ): Promise<Awaited<T>> {
-    if (signal?.aborted === true) return rejection(signal.reason);
-    const permit = this.#machine.acquire();
-    if (!(permit instanceof CallPermit)) return rejection(circuitOpenError(permit));
+    if (signal === undefined) return this.#settled(permit, start(fn, noSignal));
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        signal?.removeEventListener('abort', abort);
-        const outcome = isAbandoned(signal) ? 'ignored' : this.#judge({ ok: false, error: signal?.reason });
-        permit.settle(outcome, signal?.reason);
+        signal.removeEventListener('abort', abort);
+        if (isAbandoned(signal)) permit.settle('ignored');
+        else this.#fail(permit, signal.reason);
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the caller's own reason
-        reject(signal?.reason);
+        reject(signal.reason);
       };
-      signal?.addEventListener('abort', abort);
-      start(fn, signal === undefined ? noSignal : { signal }).then(
+      signal.addEventListener('abort', abort);
+      this.#settled(permit, start(fn, { signal })).then(
         (value) => {
-          signal?.removeEventListener('abort', abort);
-          if (!permit.settled) permit.settle(this.#judge({ ok: true, value }));
+          signal.removeEventListener('abort', abort);
           resolve(value);
         },
         (error: unknown) => {
-          signal?.removeEventListener('abort', abort);
-          if (!permit.settled) permit.settle(this.#judge({ ok: false, error }), error);
+          signal.removeEventListener('abort', abort);
           // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it was thrown
           reject(error);
         },
@@ -203,38 +284,91 @@ export class CircuitBreaker implements Gate {
     });
   }
 
-  #currentPassage(): Passage {
-    const passage = this.#passage;
-    if (passage?.generation === this.#machine.generation) return passage;
-    return (this.#passage = this.#newPassage());
+  #throughLayer<C extends Abortable, T>(next: (call: C) => Promise<T>, call: C): Promise<T> {
+    if (call.aborted === true) return rejection(call.reason);
+    if (this.#room?.mayWait === true) {
+      const turn = this.#room.wait(call.onAbort?.bind(call));
+      return this.#afterWaiting(turn, call, (late) => this.#runLayer(late, next, call));
+    }
+    const permit = this.#circuit.acquire();
+    return permit === undefined ? this.#refused() : this.#runLayer(permit, next, call);
   }
 
-  #newPassage(): Passage {
-    const machine = this.#machine;
-    const { generation } = machine;
-    // Looked at here, not in #judge: most circuits have none, and the call would double what a failure costs.
-    const classify = this.#classify;
-    return {
-      generation,
-      resolved: (value) => {
-        machine.settleCall(generation, classify ? this.#judge({ ok: true, value }) : 'success', undefined);
+  #runLayer<C extends Abortable, T>(permit: CallPermit, next: (call: C) => Promise<T>, call: C): Promise<T> {
+    const stop = call.onAbort?.(() => {
+      if (isAbandonedCall(call)) permit.settle('ignored');
+      else this.#fail(permit, call.reason);
+    });
+    const answer = this.#settled(permit, start(next, call), call);
+    return stop === undefined ? answer : answer.finally(stop);
+  }
+
+  /** Settles the permit as the answer says, unless an abort did before. */
+  #settled<T>(permit: CallPermit, answer: Promise<T>, call?: Abortable): Promise<T> {
+    const judge = this.#judge;
+    return answer.then(
+      (value) => {
+        if (judge === undefined) permit.settle('success');
+        else if (!permit.settled) permit.settle(judge({ ok: true, value }), value);
         return value;
       },
-      rejected: (error) => {
-        machine.settleCall(generation, classify ? this.#judge({ ok: false, error }) : 'failure', error);
+      (error: unknown) => {
+        if (call !== undefined && isAbandonedCall(call)) permit.settle('ignored');
+        else if (!permit.settled) this.#fail(permit, error);
         throw error;
       },
-    };
+    );
   }
 
-  #judge(result: CallResult): Outcome {
+  #fail(permit: CallPermit, error: unknown): void {
+    permit.settle(this.#judge?.({ ok: false, error }) ?? 'failure', error);
+  }
+
+  #refused(): Promise<never> {
+    return rejection(circuitOpenError(this.#circuit.refusal()));
+  }
+
+  /** A call whose turn has come, or that is refused by now. Its caller may have gone in the moment between. */
+  async #afterWaiting<T>(
+    turn: Promise<CallPermit | undefined>,
+    caller: Abortable | undefined,
+    run: (permit: CallPermit) => Promise<T>,
+  ): Promise<T> {
+    const permit = await turn;
+    if (caller?.aborted === true) {
+      permit?.settle('ignored');
+      throw caller.reason;
+    }
+    if (permit === undefined) throw circuitOpenError(this.#circuit.refusal());
+    return run(permit);
+  }
+
+  /** How a call ends for those who do not want it thrown; see {@link #afterWaiting}. */
+  #outcome<T>(
+    permit: CallPermit | undefined,
+    fn: (context: CallContext) => T | PromiseLike<T>,
+    signal: CallSignal | undefined,
+  ): Promise<CallOutcome<Awaited<T>>> {
+    if (signal?.aborted === true) {
+      permit?.settle('ignored');
+      return Promise.resolve(failed(signal.reason));
+    }
+    if (permit === undefined) return Promise.resolve(refused(this.#circuit.refusal()));
+    return this.#run(permit, fn, signal).then(succeeded, failed);
+  }
+
+  #currentPassage(): Passage {
+    if (this.#passage?.generation === this.#circuit.generation) return this.#passage;
+    return (this.#passage = new Passage(this.#circuit, this.#judge));
+  }
+
+  #ask(classify: (result: CallResult) => Outcome, result: CallResult): Outcome {
     const usual = result.ok ? 'success' : 'failure';
-    if (this.#classify === undefined) return usual;
     try {
-      const outcome: unknown = this.#classify(result);
+      const outcome: unknown = classify(result);
       return outcome === 'success' || outcome === 'failure' || outcome === 'ignored' ? outcome : usual;
     } catch (error) {
-      this.#events.fault(error);
+      this.#circuit.journal.fault(error);
       return usual;
     }
   }

@@ -1,15 +1,25 @@
-/** Why a call was refused: the circuit is open, or it is half-open and all trials are under way. */
-export type RefusalReason = 'open' | 'half-open-full';
+/**
+ * Why a call was refused: the circuit is open; it is half-open and all trials are under way; it is closed again and lets only a part
+ * of the calls pass yet; somebody holds it open.
+ */
+export type RefusalReason = 'open' | 'half-open-full' | 'ramping' | 'isolated';
 
 /** A refused call. */
 export interface Refusal {
   readonly circuit: string;
   readonly reason: RefusalReason;
-  /** Milliseconds until the circuit may let a call through; 0 while trials decide, which may be any moment. */
+  /** Milliseconds until the circuit may let a call through; 0 when that may be any moment, or nobody knows. */
   readonly retryAfterMs: number;
-  /** The failure that opened the circuit. */
+  /** The failure that opened the circuit: what was thrown, or the returned value that was judged a failure. */
   readonly cause: unknown;
 }
+
+const words: Readonly<Record<RefusalReason, string>> = {
+  open: 'open',
+  'half-open-full': 'half-open and its trials are under way',
+  ramping: 'closed again and lets only a part of the calls pass yet',
+  isolated: 'held open',
+};
 
 const constructors = Error as unknown as { stackTraceLimit?: number };
 
@@ -25,7 +35,7 @@ export class CircuitOpenError extends Error {
   /** Name of the circuit. */
   readonly circuit: string;
   readonly reason: RefusalReason;
-  /** Milliseconds until the circuit may let a call through; 0 while trials decide, which may be any moment. */
+  /** Milliseconds until the circuit may let a call through; 0 when that may be any moment, or nobody knows. */
   readonly retryAfterMs: number;
   readonly #cause: unknown;
 
@@ -41,7 +51,7 @@ export class CircuitOpenError extends Error {
   }
 
   constructor({ circuit, reason, retryAfterMs, cause }: Refusal) {
-    super(`circuit "${circuit}" is ${reason === 'open' ? 'open' : 'half-open and its trials are under way'}`);
+    super(`circuit "${circuit}" is ${words[reason]}`);
     this.circuit = circuit;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;

@@ -1,28 +1,15 @@
 import { expect, test } from '@jest/globals';
-import { circuitBreaker, type CircuitBreaker } from './circuit-breaker.ts';
 import type { CircuitEventName } from './events.ts';
+import { boom, fail, settled } from './testing/calls.ts';
+import { trapRejections } from './testing/rejection-trap.ts';
+import { virtual, type VirtualBreaker } from './testing/virtual-breaker.ts';
 
-const boom = new Error('boom');
-const fail = (): Promise<never> => Promise.reject(boom);
+trapRejections();
 
-function virtual(): { breaker: CircuitBreaker; pass: (ms: number) => void } {
-  let now = 0;
-  const breaker = circuitBreaker({
-    name: 'users',
-    maximumFailuresAllowed: 2,
-    successThreshold: 1,
-    clock: { now: () => now },
-  });
-  return {
-    breaker,
-    pass: (ms) => {
-      now += ms;
-    },
-  };
-}
+const listening = (): VirtualBreaker => virtual({ maximumFailuresAllowed: 2, successThreshold: 1 });
 
 test('tells what happens, in the order in which it happened', async () => {
-  const { breaker, pass } = virtual();
+  const { breaker, pass } = listening();
   const told: unknown[] = [];
   for (const type of ['stateChange', 'success', 'failure', 'rejected', 'ignored'] as const) {
     breaker.on(type, (event) => told.push([type, event]));
@@ -41,7 +28,7 @@ test('tells what happens, in the order in which it happened', async () => {
     ['failure', { circuit, error: boom }],
     ['failure', { circuit, error: boom }],
     ['stateChange', { circuit, from: 'closed', to: 'open', cause: boom }],
-    ['rejected', { circuit, reason: 'open', retryAfterMs: 30_000, cause: boom }],
+    ['rejected', { circuit, reason: 'open', retryAfterMs: 30_000, cause: boom, shadow: false }],
     ['stateChange', { circuit, from: 'open', to: 'half-open', cause: boom }],
     ['success', { circuit }],
     ['stateChange', { circuit, from: 'half-open', to: 'closed', cause: undefined }],
@@ -49,7 +36,7 @@ test('tells what happens, in the order in which it happened', async () => {
 });
 
 test('B3, B18: a listener that throws, now or later, hurts no call and is told as a fault', async () => {
-  const { breaker } = virtual();
+  const { breaker } = listening();
   const bad = new Error('bad listener');
   const faults: unknown[] = [];
   const types: CircuitEventName[] = ['stateChange', 'success', 'failure', 'rejected', 'ignored', 'fault'];
@@ -64,9 +51,7 @@ test('B3, B18: a listener that throws, now or later, hurts no call and is told a
   });
   breaker.on('fault', ({ error }) => faults.push(error));
   await expect(breaker.execute(() => 'fine')).resolves.toBe('fine');
-  await new Promise((resolve) => {
-    resolve(undefined);
-  });
+  await settled();
   expect(breaker.getSnapshot().totals).toEqual({ success: 1, failure: 0, ignored: 0, rejected: 0 });
   expect(faults).toEqual([bad, bad, bad]);
   await expect(breaker.execute(fail)).rejects.toBe(boom);
@@ -75,7 +60,7 @@ test('B3, B18: a listener that throws, now or later, hurts no call and is told a
 });
 
 test('stops when told to, once and for that listener only, also in the middle of a delivery', () => {
-  const { breaker } = virtual();
+  const { breaker } = listening();
   const heard: string[] = [];
   const listener = (): void => {
     heard.push('again');
@@ -95,7 +80,7 @@ test('stops when told to, once and for that listener only, also in the middle of
 });
 
 test('a listener may call back in: it sees the change finished, and never lets one caller too many in', async () => {
-  const { breaker, pass } = virtual();
+  const { breaker, pass } = listening();
   await breaker.execute(fail).catch(() => undefined);
   const seen: unknown[] = [];
   breaker.on('failure', () => seen.push(breaker.state));
@@ -108,7 +93,7 @@ test('a listener may call back in: it sees the change finished, and never lets o
 });
 
 test('every listener hears events in order, also when one of them calls back in', () => {
-  const { breaker } = virtual();
+  const { breaker } = listening();
   breaker.on('stateChange', ({ to }) => {
     if (to === 'open') breaker.reset();
   });
@@ -121,7 +106,7 @@ test('every listener hears events in order, also when one of them calls back in'
 });
 
 test('listeners that cause their own event without end are stopped and told as a fault', () => {
-  const { breaker } = virtual();
+  const { breaker } = listening();
   breaker.tryAcquire()?.settle('failure');
   breaker.tryAcquire()?.settle('failure');
   const faults: unknown[] = [];
@@ -135,7 +120,7 @@ test('listeners that cause their own event without end are stopped and told as a
 });
 
 test('is a store: the snapshot is frozen and stays the same object until something changes', async () => {
-  const { breaker, pass } = virtual();
+  const { breaker, pass } = listening();
   let changes = 0;
   const stop = breaker.subscribe(() => changes++);
   const first = breaker.getSnapshot();
@@ -158,7 +143,7 @@ test('is a store: the snapshot is frozen and stays the same object until somethi
 });
 
 test('the snapshot of an open circuit counts down in seconds', async () => {
-  const { breaker, pass } = virtual();
+  const { breaker, pass } = listening();
   await breaker.execute(fail).catch(() => undefined);
   await breaker.execute(fail).catch(() => undefined);
   const first = breaker.getSnapshot();

@@ -12,12 +12,12 @@ export interface CircuitEvents {
   };
   /** A call of the current generation succeeded. */
   success: { readonly circuit: string };
-  /** A call of the current generation failed; `error` is undefined when a returned value was judged a failure. */
+  /** A call of the current generation failed; `error` is what was thrown, or the returned value that was judged a failure. */
   failure: { readonly circuit: string; readonly error: unknown };
   /** A call of the current generation ended without a verdict. */
   ignored: { readonly circuit: string };
-  /** A call was refused. */
-  rejected: Refusal;
+  /** A call was refused, or would have been if the circuit were not in shadow mode. */
+  rejected: Refusal & { readonly shadow: boolean };
   /** A listener or `classify` threw (or rejected). The call it was about did not notice. */
   fault: { readonly circuit: string; readonly error: unknown };
 }

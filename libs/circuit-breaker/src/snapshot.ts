@@ -1,3 +1,5 @@
+import type { CircuitMode } from './options.ts';
+
 /** State of a circuit. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
@@ -6,6 +8,7 @@ export interface CircuitTotals {
   readonly success: number;
   readonly failure: number;
   readonly ignored: number;
+  /** Refused calls; in shadow mode, those that would have been. */
   readonly rejected: number;
 }
 
@@ -13,6 +16,9 @@ export interface CircuitTotals {
 export interface CircuitSnapshot {
   readonly name: string;
   readonly state: CircuitState;
+  readonly mode: CircuitMode;
+  /** Whether somebody holds the circuit open by `isolate()`. */
+  readonly isolated: boolean;
   /** Failures in the window while closed; those that opened the circuit otherwise. */
   readonly failureCount: number;
   /** Trials that have succeeded in this half-open phase, else 0. */
@@ -31,12 +37,14 @@ export function renewSnapshot(previous: CircuitSnapshot | undefined, next: Circu
   return Object.freeze(next);
 }
 
-/** `openedAt` needs no look: the circuit never opens without one more failure. */
 function alike(a: CircuitSnapshot, b: CircuitSnapshot): boolean {
   return (
     a.state === b.state &&
+    a.mode === b.mode &&
+    a.isolated === b.isolated &&
     a.failureCount === b.failureCount &&
     a.successCount === b.successCount &&
+    a.openedAt === b.openedAt &&
     Math.ceil(a.retryAfterMs / 1_000) === Math.ceil(b.retryAfterMs / 1_000) &&
     a.totals.success === b.totals.success &&
     a.totals.failure === b.totals.failure &&

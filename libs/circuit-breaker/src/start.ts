@@ -10,10 +10,7 @@ export interface CallContext {
 export const noSignal: CallContext = Object.freeze({ signal: undefined });
 
 /** Calls `fn`; what it returns or throws, now or later, comes out of one promise. */
-export function start<T>(
-  fn: (context: CallContext) => T | PromiseLike<T>,
-  context: CallContext,
-): Promise<Awaited<T>> {
+export function start<C, T>(fn: (context: C) => T | PromiseLike<T>, context: C): Promise<Awaited<T>> {
   try {
     const result = fn(context);
     return (result instanceof Promise ? result : Promise.resolve(result)) as Promise<Awaited<T>>;

@@ -2,14 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import type { CallSignal } from './abort-signal.ts';
 import { circuitBreaker } from './circuit-breaker.ts';
 import { isCircuitOpenError } from './errors.ts';
+import { trapRejections } from './testing/rejection-trap.ts';
+import { newController } from './testing/signals.ts';
+import { sameType } from './testing/same-type.ts';
 
-declare const AbortController: new () => { readonly signal: CallSignal; abort(reason?: unknown): void };
-
-/** Compiles only when each type is assignable to the other, and none of them is any. */
-type Same<A, B> = 0 extends 1 & (A | B) ? false : [A] extends [B] ? ([B] extends [A] ? true : false) : false;
-const sameType = <A, B>(same: Same<A, B>): void => {
-  expect(same).toBe(true);
-};
+trapRejections();
 
 describe('wrap', () => {
   test('keeps this, arguments, name, length and type', async () => {
@@ -70,7 +67,7 @@ describe('wrap', () => {
     const load = breaker.wrap((_id: number, _signal?: CallSignal) => new Promise<string>(() => undefined), {
       signal: (_id, signal) => signal,
     });
-    const controller = new AbortController();
+    const controller = newController();
     const call = load(1, controller.signal);
     controller.abort('gone');
     await expect(call).rejects.toBe('gone');
@@ -142,37 +139,4 @@ describe('protect (B19: a standard decorator)', () => {
       );
     }
   });
-});
-
-test('types: the result of execute is what fn returns, or what the fallback does', async () => {
-  const breaker = circuitBreaker();
-  const plain = await breaker.execute(async () => Promise.resolve(1));
-  sameType<typeof plain, number>(true);
-  const widened = await breaker.execute(async () => Promise.resolve(1), { fallback: () => 'none' });
-  sameType<typeof widened, number | string>(true);
-  const both = await breaker.execute(() => 1 as const, { fallback: () => Promise.resolve(null) });
-  sameType<typeof both, 1 | null>(true);
-  expect([plain, widened, both]).toEqual([1, 1, 1]);
-
-  const neverRun = (): void => {
-    // @ts-expect-error -- options are checked
-    circuitBreaker({ maximumFailures: 3 });
-    // @ts-expect-error -- events have names
-    breaker.on('opened', () => undefined);
-    class Wrong {
-      // @ts-expect-error -- a fallback must be something that the method may return
-      @breaker.protect({ fallback: () => 'text' })
-      async count(): Promise<number> {
-        return Promise.resolve(1);
-      }
-
-      // @ts-expect-error -- a protected method is asynchronous, so it must have been before
-      @breaker.protect()
-      size(): number {
-        return 1;
-      }
-    }
-    new Wrong().size();
-  };
-  expect(neverRun).toBeDefined();
 });

@@ -11,11 +11,21 @@ export interface WrapOptions<Args extends unknown[], F = never> {
 /** Any async function or method. */
 export type AsyncMethod = (this: never, ...args: never[]) => Promise<unknown>;
 
-/** A standard decorator of async methods; the fallback's type must be one that the method may return. */
-export type MethodDecorator<F> = <This, Args extends unknown[], T>(
+/** A standard decorator of async methods, whose first parameters are `Known`; the fallback's type must be one that the method may return. */
+export type MethodDecorator<F, Known extends unknown[] = unknown[]> = <
+  This,
+  Args extends [...Known, ...unknown[]],
+  T,
+>(
   method: (this: This, ...args: Args) => Promise<T>,
   context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<T>>,
 ) => (this: This, ...args: Args) => Promise<Awaited<T> | Awaited<F>>;
+
+/** The method that is decorated. @throws TypeError for a legacy decorator, which passes a property key and would fail far from its cause. */
+export function methodOf<Method>(method: Method, context: { readonly kind: string }): Method {
+  if ((context as { readonly kind: string } | undefined)?.kind === 'method') return method;
+  throw new TypeError('circuitBreaker: protect is a standard decorator for methods');
+}
 
 /** Gives `wrapper` the name and the length of the function that it stands for. */
 export function disguise<W extends object>(

@@ -1,0 +1,10 @@
+import { circuitBreakerSmoke } from './circuit-breaker.smoke.ts';
+import { seen } from './check.ts';
+
+const suites = { circuitBreakerSmoke };
+
+/** Runs one suite and answers what was seen. */
+export async function run(suite: keyof typeof suites): Promise<readonly string[]> {
+  await suites[suite]();
+  return seen;
+}

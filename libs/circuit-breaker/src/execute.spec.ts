@@ -1,0 +1,167 @@
+import { describe, expect, test } from '@jest/globals';
+import { isCircuitOpenError } from './errors.ts';
+import { boom, fail, settled, succeed } from './testing/calls.ts';
+import { trapRejections } from './testing/rejection-trap.ts';
+import { trip, virtual } from './testing/virtual-breaker.ts';
+
+trapRejections();
+
+describe('execute', () => {
+  test.each<[string, () => unknown, unknown]>([
+    ['a value', () => 1, 1],
+    ['undefined', () => undefined, undefined],
+    ['null', () => null, null],
+    ['a promise', () => Promise.resolve(2), 2],
+    [
+      'a thenable',
+      () => ({
+        then: (resolve: (value: number) => void) => {
+          resolve(3);
+        },
+      }),
+      3,
+    ],
+  ])('takes %s for a success (B2: a synchronous undefined was a failure)', async (_, fn, value) => {
+    const { breaker } = virtual({ maximumFailuresAllowed: 1 });
+    await expect(breaker.execute(fn)).resolves.toBe(value);
+    await settled();
+    expect(breaker.getSnapshot().totals).toEqual({ success: 1, failure: 0, ignored: 0, rejected: 0 });
+  });
+
+  test.each<[string, () => unknown, unknown]>([
+    [
+      'a synchronous throw',
+      () => {
+        throw boom;
+      },
+      boom,
+    ],
+    ['a rejection', fail, boom],
+    [
+      'a rejection with undefined',
+      () => ({
+        then: (_: unknown, reject: (error: unknown) => void) => {
+          reject(undefined);
+        },
+      }),
+      undefined,
+    ],
+    [
+      'a thenable that rejects',
+      () => ({
+        then: (_: unknown, reject: (error: Error) => void) => {
+          reject(boom);
+        },
+      }),
+      boom,
+    ],
+    [
+      'a thenable that throws',
+      () => ({
+        get then() {
+          throw boom;
+        },
+      }),
+      boom,
+    ],
+  ])('takes %s for a failure and passes it on as it was', async (_, fn, error) => {
+    const { breaker } = virtual({ maximumFailuresAllowed: 1 });
+    await expect(
+      breaker.execute(fn).then(
+        () => 'resolved',
+        (thrown: unknown) => ({ thrown }),
+      ),
+    ).resolves.toEqual({ thrown: error });
+    expect(breaker.state).toBe('open');
+  });
+
+  test('also when it is a trial', async () => {
+    const { breaker, pass } = virtual({ maximumFailuresAllowed: 1, successThreshold: 2 });
+    await trip(breaker, 1);
+    pass(30_000);
+    await expect(breaker.execute(() => undefined)).resolves.toBeUndefined();
+    await expect(
+      breaker.execute(() => {
+        throw boom;
+      }),
+    ).rejects.toBe(boom);
+    expect(breaker.state).toBe('open');
+  });
+
+  test('refuses with the reason, the time to wait and the cause', async () => {
+    const { breaker, pass } = virtual({ successThreshold: 1 });
+    await trip(breaker);
+    pass(10_000);
+    const error: unknown = await breaker.execute(succeed).catch((thrown: unknown) => thrown);
+    expect(isCircuitOpenError(error)).toBe(true);
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({
+      name: 'CircuitOpenError',
+      code: 'ERR_CIRCUIT_OPEN',
+      message: 'circuit "users" is open',
+      circuit: 'users',
+      reason: 'open',
+      retryAfterMs: 20_000,
+      cause: boom,
+    });
+
+    pass(20_000);
+    breaker.tryAcquire();
+    await expect(breaker.execute(succeed)).rejects.toMatchObject({
+      message: 'circuit "users" is half-open and its trials are under way',
+      reason: 'half-open-full',
+      retryAfterMs: 0,
+      cause: boom,
+    });
+  });
+
+  test('makes its rejections without a stack and leaves the stacks of others alone', async () => {
+    const { breaker } = virtual({ maximumFailuresAllowed: 1 });
+    await trip(breaker, 1);
+    const error = (await breaker.execute(succeed).catch((thrown: unknown) => thrown)) as Error;
+    expect(error.stack).toBe('CircuitOpenError: circuit "users" is open');
+    expect(new Error('other').stack).toContain('execute.spec');
+  });
+
+  test('a classifier judges results; what it must not do does no harm', async () => {
+    const outcomes: unknown[] = ['failure', 'ignored', 'success', 'nonsense', undefined];
+    const { breaker } = virtual({
+      maximumFailuresAllowed: 9,
+      classify: () => {
+        if (outcomes.length === 0) throw boom;
+        return outcomes.shift() as 'failure';
+      },
+    });
+    const faults: unknown[] = [];
+    breaker.on('fault', ({ error }) => faults.push(error));
+    for (let call = 0; call < 6; call++) await breaker.execute(succeed);
+    expect(breaker.getSnapshot().totals).toEqual({ success: 4, failure: 1, ignored: 1, rejected: 0 });
+    await breaker.execute(fail).catch(() => undefined);
+    expect(breaker.getSnapshot().totals.failure).toBe(2);
+    expect(faults).toEqual([boom, boom]);
+  });
+
+  test('a classifier sees the value and the error', async () => {
+    const seen: unknown[] = [];
+    const { breaker } = virtual({
+      classify: (result) => {
+        seen.push(result);
+        return 'ignored';
+      },
+    });
+    await breaker.execute(succeed);
+    await breaker.execute(fail).catch(() => undefined);
+    expect(seen).toEqual([
+      { ok: true, value: 'ok' },
+      { ok: false, error: boom },
+    ]);
+  });
+
+  test('hides no unhandled rejection: the promise that it returns is the one that rejects', async () => {
+    const { breaker } = virtual();
+    const source = fail();
+    const derived = breaker.execute(() => source);
+    expect(derived).not.toBe(source);
+    await expect(derived).rejects.toBe(boom);
+  });
+});
