@@ -2,6 +2,8 @@ import type { RateLaw } from './rate-law.ts';
 
 /** Where the cells of a law are kept. */
 export interface RateCells {
+  /** Whether one cell is for everybody. */
+  readonly shared: boolean;
   readonly cells: Float64Array;
   /** Where the cell of this key begins, now. It stays there as long as the cell owes something or is held. */
   locate(key: unknown, now: number): number;
@@ -15,6 +17,7 @@ export interface RateCells {
 
 /** One cell for everybody. */
 export class OneCell implements RateCells {
+  readonly shared = true;
   readonly cells: Float64Array;
   readonly size = 0;
 
@@ -45,6 +48,7 @@ const glances = 8;
  * flood of keys neither takes memory nor clears a debt. A newcomer starts from what row 0 owes, which may be its own.
  */
 export class KeyedCells implements RateCells {
+  readonly shared = false;
   readonly #law: RateLaw;
   readonly #maxKeys: number;
   readonly #rows = new Map<unknown, number>();

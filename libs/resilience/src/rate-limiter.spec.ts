@@ -155,6 +155,59 @@ describe('a limiter without a queue', () => {
   });
 });
 
+describe('a limiter of many permits, which does not look at the clock for each', () => {
+  test.each(['gcra', 'sliding-window'] as const)(
+    '%s: lets never more pass than one that does, and refuses only when that has less than a 64th of its burst left',
+    (algorithm) => {
+      const steps = fc.array(
+        fc.record({
+          pass: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 1500 })),
+          calls: fc.integer({ min: 1, max: 150 }),
+          act: fc.constantFrom('take', 'take', 'take', 'heavy', 'change', 'read'),
+        }),
+        { maxLength: 40 },
+      );
+      fc.assert(
+        fc.property(steps, fc.integer({ min: 130, max: 600 }), (schedule, limit) => {
+          const { limiter, time } = virtual({ algorithm, limit });
+          // Keyed limiters always look.
+          const exact = keyedRateLimiter({ algorithm, limit, clock: time, maxKeys: 1 }).of('one');
+          for (const { pass, calls, act } of schedule) {
+            time.stall(pass);
+            if (act === 'change')
+              for (const one of [limiter, exact]) one.reconfigure({ limit: limit + calls });
+            if (act === 'read')
+              expect(limiter.state.remaining).toBeGreaterThanOrEqual(exact.state.remaining - limit / 32 - 1);
+            const weight = act === 'heavy' ? 20 : 1;
+            const short = weight + (limit + 150) / 64 + 1;
+            for (let call = 0; call < calls; call++) {
+              const agreed = limiter.tryAcquire(weight)
+                ? exact.tryAcquire(weight) !== undefined
+                : exact.state.remaining <= short;
+              if (!agreed) throw new Error(`call ${call} at ${time.now()}: ${exact.state.remaining} left`);
+            }
+          }
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
+
+  test('looks at the clock once for a 64th of the burst', () => {
+    let looks = 0;
+    const clock = {
+      now: () => {
+        looks++;
+        return 0;
+      },
+    };
+    const limiter = rateLimiter({ limit: 6400, clock });
+    for (let call = 0; call < 6400; call++) expect(limiter.tryAcquire()).toBeDefined();
+    expect(looks).toBeLessThan(70);
+    expect(limiter.tryAcquire()).toBeUndefined();
+  });
+});
+
 describe('waiting', () => {
   test('those who wait pass in order, as soon as they may; who would wait too long is refused at once', async () => {
     const { limiter, time } = virtual({ limit: 10, periodMs: 1000, burst: 1, maxWaitMs: 300 });

@@ -71,8 +71,10 @@ export class RateLimiter extends Protection implements Gate {
 
   /** Takes permits for a call that you make yourself; `undefined` is a refusal. It is spent at once: its outcome changes nothing. */
   tryAcquire(weight: number = this.#weight): Permit | undefined {
+    this.#checked(weight);
+    if (weight === 1 && this.#table.tryTakeAhead()) return spent;
     const now = this.#table.settings.clock.now();
-    return this.#table.tryTake(this.#place(now), this.#checked(weight), now) ? spent : undefined;
+    return this.#table.tryTake(this.#place(now), weight, now) ? spent : undefined;
   }
 
   /** Gives permits back for a call that was not made after all, such as when the next gate refused. Do it at once. */
@@ -111,6 +113,7 @@ export class RateLimiter extends Protection implements Gate {
     const { settings } = this.#table;
     const inner = settings.retryAfterMs === undefined ? next : this.#heeding(next, settings.retryAfterMs);
     return (call) => {
+      if (this.#weight === 1 && this.#table.tryTakeAhead()) return inner(call);
       const now = settings.clock.now();
       const at = this.#place(now);
       return this.#table.tryTake(at, this.#weight, now) ? inner(call) : this.#wait(inner, call, at, now);
@@ -154,7 +157,7 @@ export class RateLimiter extends Protection implements Gate {
   }
 
   #place(now: number): number {
-    return this.#table.cells.locate(this.#key, now);
+    return this.#table.locate(this.#key, now);
   }
 
   #apply(change: (at: number, now: number) => void): void {

@@ -126,12 +126,17 @@ export class SlidingWindow implements RateLaw {
   }
 
   #count(cells: Float64Array, at: number, slot: number): number {
-    return cells[at + slots + (((slot % ring) + ring) % ring)] ?? 0;
+    return cells[at + slots + placeOf(slot)] ?? 0;
   }
 
   #add(cells: Float64Array, at: number, slot: number, weight: number): void {
-    const index = at + slots + (((slot % ring) + ring) % ring);
+    const index = at + slots + placeOf(slot);
     cells[index] = (cells[index] ?? 0) + weight;
     cells[at + sum] = (cells[at + sum] ?? 0) + weight;
   }
+}
+
+/** The remainder of slots that may be negative or beyond 32 bits; `%` of such numbers is slow. */
+function placeOf(slot: number): number {
+  return slot - ring * Math.floor(slot / ring);
 }
