@@ -1,4 +1,4 @@
-import { Call, type CallContext, type CallResult } from './call.ts';
+import { Call, idleCall, type CallContext, type CallResult } from './call.ts';
 import { FifoDeadlines, OwnDeadlines, type Deadlines, type Expiring } from './deadlines.ts';
 import { discard } from './dispose.ts';
 import { Events, type Fault } from './events.ts';
@@ -80,6 +80,8 @@ export class TimeLimiter extends Protection {
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #events = new Events<TimeLimiterEvents>();
+  /** See {@link idleCall}. */
+  readonly idle = new LimitedCall(idleCall, this.#limit(1), 0);
   /** @throws RangeError when an option is out of range. */
   constructor({
     timeoutMs,
