@@ -158,7 +158,7 @@ describe('wrap', () => {
     const seen: unknown[] = [];
     const wrapped = pipeline().wrap(never, {
       signal: (_id, signal) => signal,
-      pass: ({ signal }, id): [number, CallContext['signal']] => [id, signal],
+      pass: ({ signal }, id) => [id, signal],
     });
     const answer = wrapped(1, user.signal);
     user.abort(boom);

@@ -53,7 +53,7 @@ export abstract class Protection<Out = never> implements Policy<Out> {
   wrap<Method extends AsyncMethod>(this: Protection, fn: Method): Method;
   wrap<This, Args extends unknown[], T>(
     fn: (this: This, ...args: Args) => T | PromiseLike<T>,
-    options?: WrapOptions<Args>,
+    options?: WrapOptions<NoInfer<Args>>,
   ): (this: This, ...args: Args) => Promise<Awaited<T> | Out>;
   wrap<This, Args extends unknown[], T>(
     fn: (this: This, ...args: Args) => T | PromiseLike<T>,
