@@ -141,6 +141,15 @@ describe('adaptive concurrency', () => {
     expect(seen).toEqual([2, 2, 2, 9, 3]);
   });
 
+  test('a law that throws changes neither the call, nor the limit, nor the slots', async () => {
+    const broken = (): never => {
+      throw new Error('a mistake in the law');
+    };
+    const { limit } = virtual({ law: () => ({ next: broken }) });
+    await expect(limit.execute(() => 'ok')).resolves.toBe('ok');
+    expect([limit.active, limit.limit]).toEqual([0, 20]);
+  });
+
   test('a limit that grows lets those who wait on at once', async () => {
     const { limit } = virtual({ law: noting(() => 3).law, initialLimit: 1, maxQueue: 5 });
     const works = Array.from({ length: 5 }, () => pending());

@@ -1,9 +1,9 @@
 import type { Gate, Outcome, Permit } from '@mesh/circuit-breaker';
 import { isTimeoutReason } from './abort-signal.ts';
-import { readQueue, waitForSlot, type QueueOptions } from './bulkhead.ts';
+import { readQueue, type QueueOptions } from './bulkhead.ts';
 import type { Call } from './call.ts';
 import { gradient } from './gradient.ts';
-import type { LimitFinder, LimitLaw } from './limit-law.ts';
+import type { LimitFinder, LimitLaw, LimitSample } from './limit-law.ts';
 import type { Next } from './policy.ts';
 import { Protection } from './protection.ts';
 import { integer, outOfRange } from './range.ts';
@@ -87,38 +87,42 @@ export class AdaptiveConcurrency extends Protection implements Gate {
    * `success` counts, a `failure` is taken for a drop if its error is one (or there is none), `ignored` says nothing.
    */
   tryAcquire(): Permit | undefined {
-    return this.#slots.tryTake() ? this.#begin() : undefined;
+    if (!this.#slots.tryTake()) return undefined;
+    const startedAt = this.#slots.settings.clock.now();
+    const inFlight = this.#slots.active;
+    return new SlotPermit((outcome, error) => {
+      this.#end(startedAt, inFlight, outcome, error);
+    });
   }
 
   layer<T>(next: Next<T>): Next<T> {
     const run = (call: Call): Promise<T> => {
-      const permit = this.#begin();
-      const resolved = (value: T): T => {
-        permit.settle(call.aborted ? 'ignored' : 'success');
-        return value;
-      };
-      const rejected = (error: unknown): never => {
-        permit.settle(call.aborted && !isTimeoutReason(call.reason) ? 'ignored' : 'failure', error);
-        throw error;
-      };
+      const startedAt = this.#slots.settings.clock.now();
+      const inFlight = this.#slots.active;
       try {
-        return next(call).then(resolved, rejected);
+        return next(call).then(
+          (value) => {
+            this.#end(startedAt, inFlight, call.aborted ? 'ignored' : 'success');
+            return value;
+          },
+          (error: unknown) => {
+            const left = call.aborted && !isTimeoutReason(call.reason);
+            this.#end(startedAt, inFlight, left ? 'ignored' : 'failure', error);
+            throw error;
+          },
+        );
       } catch (error) {
         // A policy of somebody else.
-        permit.settle('ignored');
+        this.#slots.release();
         return rejection(error);
       }
     };
-    return (call) => (this.#slots.tryTake() ? run(call) : waitForSlot(this.#slots, run, call));
+    return (call) => (this.#slots.tryTake() ? run(call) : this.#slots.wait(run, call));
   }
 
-  #begin(): SlotPermit {
-    const startedAt = this.#slots.settings.clock.now();
-    const inFlight = this.#slots.active;
-    return new SlotPermit((outcome, error) => {
-      this.#learn(startedAt, inFlight, outcome, error);
-      this.#slots.release();
-    });
+  #end(startedAt: number, inFlight: number, outcome: Outcome, error?: unknown): void {
+    this.#learn(startedAt, inFlight, outcome, error);
+    this.#slots.release();
   }
 
   #learn(startedAt: number, inFlight: number, outcome: Outcome, error: unknown): void {
@@ -126,12 +130,20 @@ export class AdaptiveConcurrency extends Protection implements Gate {
     if (outcome !== 'success' && !dropped) return;
     const now = this.#slots.settings.clock.now();
     const sample = { rttMs: now - startedAt, inFlight, dropped, startedAt, now, limit: this.#limit };
-    const limit = Math.min(this.#maxLimit, Math.max(this.#minLimit, this.#finder.next(sample)));
+    const limit = Math.min(this.#maxLimit, Math.max(this.#minLimit, this.#ask(sample)));
     // A law of somebody else may answer NaN.
     if (limit === this.#limit || Number.isNaN(limit)) return;
     this.#limit = limit;
     if (Math.floor(limit) !== this.#slots.limit)
       this.#slots.change({ limit: Math.floor(limit), maxQueue: this.#maxQueue });
+  }
+
+  #ask(sample: LimitSample): number {
+    try {
+      return this.#finder.next(sample);
+    } catch {
+      return sample.limit;
+    }
   }
 
   #judge(error: unknown): boolean {

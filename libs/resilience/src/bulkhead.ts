@@ -1,6 +1,4 @@
 import type { Gate, Permit } from '@mesh/circuit-breaker';
-import { bulkheadFullError } from './bulkhead-full-error.ts';
-import type { Call } from './call.ts';
 import type { Next } from './policy.ts';
 import { Protection, type ExecuteOptions } from './protection.ts';
 import { atLeastZero, integer, outOfRange } from './range.ts';
@@ -57,15 +55,6 @@ export class Bulkhead extends Protection implements Gate {
   readonly #slots: Slots;
   readonly #releaseOn: 'settled' | 'aborted';
   #maxQueue: number;
-  // Made once: a call costs one promise and no closure.
-  readonly #resolved = <T>(value: T): T => {
-    this.#slots.release();
-    return value;
-  };
-  readonly #rejected = (error: unknown): never => {
-    this.#slots.release();
-    throw error;
-  };
 
   constructor(options: BulkheadOptions = {}) {
     super();
@@ -136,16 +125,27 @@ export class Bulkhead extends Protection implements Gate {
 
   layer<T>(next: Next<T>): Next<T> {
     const run = this.#releaseOn === 'settled' ? this.#untilSettled(next) : this.#untilAborted(next);
-    return (call) => (this.#slots.tryTake() ? run(call) : waitForSlot(this.#slots, run, call));
+    const slots = this.#slots;
+    return (call) => (slots.tryTake() ? run(call) : slots.wait(run, call));
   }
 
   #untilSettled<T>(next: Next<T>): Next<T> {
+    const slots = this.#slots;
+    // Made once: a call costs one promise and no closure.
+    const resolved = (value: T): T => {
+      slots.release();
+      return value;
+    };
+    const rejected = (error: unknown): never => {
+      slots.release();
+      throw error;
+    };
     return (call) => {
       try {
-        return next(call).then(this.#resolved, this.#rejected);
+        return next(call).then(resolved, rejected);
       } catch (error) {
         // A policy of somebody else.
-        this.#slots.release();
+        slots.release();
         return rejection(error);
       }
     };
@@ -173,24 +173,6 @@ export class Bulkhead extends Protection implements Gate {
       }
     };
   }
-}
-
-/** A place in the queue, or a refusal. `run` is started with the slot taken. */
-export function waitForSlot<T>(slots: Slots, run: Next<T>, call: Call): Promise<T> {
-  if (call.aborted) return rejection(call.reason);
-  return new Promise((resolve, reject) => {
-    const waiter = slots.join(() => {
-      resolve(run(call));
-    }, reject);
-    if (waiter === undefined) {
-      reject(bulkheadFullError(slots.settings.name, 'queue-full'));
-      return;
-    }
-    waiter.unlisten = call.onAbort(() => {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the caller's own reason
-      if (slots.leave(waiter)) reject(call.reason);
-    });
-  });
 }
 
 /** Makes a {@link Bulkhead}. */

@@ -13,7 +13,7 @@ export interface LimitSample {
   readonly limit: number;
 }
 
-/** Finds a limit: answers each sample with the limit from now on. The caller keeps it within its bounds. */
+/** Finds a limit: answers each sample with the limit from now on. The caller keeps it within its bounds; if it throws, the limit stays. */
 export interface LimitFinder {
   next(sample: LimitSample): number;
 }

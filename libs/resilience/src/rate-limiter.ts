@@ -125,18 +125,7 @@ export class RateLimiter extends Protection implements Gate {
     const waitMs = this.#table.waitMs(at, this.#weight, now);
     if (waitMs > maxWaitMs) return rejection(rateLimitedError(name, waitMs));
     if (call.aborted) return rejection(call.reason);
-    return new Promise((resolve, reject) => {
-      const grant = (): void => {
-        resolve(next(call));
-      };
-      const waiter = new Waiter(this.#weight, now, maxWaitMs, grant, reject);
-      const line = this.#table.join(at, waiter);
-      if (!waiter.waiting) return;
-      waiter.unlisten = call.onAbort(() => {
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the caller's own reason
-        if (line.leave(waiter)) reject(call.reason);
-      });
-    });
+    return new Waiter(call, next, this.#weight, now, maxWaitMs).in(this.#table.line(at)) as Promise<T>;
   }
 
   /** What a server asks for in a result holds back the calls after it. */

@@ -1,13 +1,13 @@
 import { Alarm } from './alarm.ts';
 import { rateLimitedError } from './rate-limited-error.ts';
 import type { RateTable } from './rate-table.ts';
-import { WaitLine, type Waiter } from './wait-line.ts';
+import { WaitLine, type Queue, type Waiter } from './wait-line.ts';
 
 /**
  * Those who wait for permits of one cell, in order of arrival. Nothing is taken before its turn comes, so one who leaves gives
  * its reservation back, and all behind it move up.
  */
-export class RateLine {
+export class RateLine implements Queue {
   readonly #table: RateTable;
   readonly #at: number;
   readonly #waiters = new WaitLine();

@@ -3,7 +3,6 @@ import type { RateCells } from './rate-cells.ts';
 import type { Rate, RateLaw } from './rate-law.ts';
 import { RateLine } from './rate-line.ts';
 import type { Clock, Timers } from './time.ts';
-import type { Waiter } from './wait-line.ts';
 
 /** What stays the same over the life of a limiter, checked. */
 export interface RateSettings {
@@ -83,14 +82,14 @@ export class RateTable {
     return this.#lines.get(at)?.size ?? 0;
   }
 
-  join(at: number, waiter: Waiter): RateLine {
+  /** Where those wait who want permits of this cell. */
+  line(at: number): RateLine {
     let line = this.#lines.get(at);
     if (line === undefined) {
       line = new RateLine(this, at);
       this.#lines.set(at, line);
       this.cells.hold(at, true);
     }
-    line.add(waiter);
     return line;
   }
 

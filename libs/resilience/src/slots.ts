@@ -1,7 +1,10 @@
 import { Alarm } from './alarm.ts';
 import { bulkheadFullError } from './bulkhead-full-error.ts';
+import type { Call } from './call.ts';
+import type { Next } from './policy.ts';
+import { rejection } from './start.ts';
 import type { Clock, Timers } from './time.ts';
-import { WaitLine, Waiter } from './wait-line.ts';
+import { Waiter, WaitLine, type Queue } from './wait-line.ts';
 
 /** What may be changed while calls are under way. */
 export interface SlotBounds {
@@ -22,7 +25,7 @@ export interface SlotSettings {
  * A number of slots and the queue before them. A slot that becomes free goes to a waiter in the same step, so nobody gets in
  * between; while anybody waits, newcomers queue behind.
  */
-export class Slots {
+export class Slots implements Queue {
   readonly settings: SlotSettings;
   readonly #waiters = new WaitLine();
   readonly #alarm: Alarm;
@@ -76,17 +79,19 @@ export class Slots {
     this.#serve();
   }
 
-  /** Waits for a slot: `grant` is called with the slot taken, or `refuse`. @returns undefined when the queue is full. */
-  join(grant: () => void, refuse: (error: Error) => void): Waiter | undefined {
-    const { maxWaitMs, clock } = this.settings;
-    if (this.#waiters.size >= this.#maxQueue) return undefined;
-    const waiter = new Waiter(1, this.#timed ? clock.now() : 0, maxWaitMs, grant, refuse);
-    this.#waiters.add(waiter);
-    if (maxWaitMs < Infinity) this.#alarm.setBy(waiter.deadline);
-    return waiter;
+  /** Waits for a slot, and runs the call with it. It is refused when the queue is full. */
+  wait<T>(run: Next<T>, call: Call): Promise<T> {
+    const { name, maxWaitMs, clock } = this.settings;
+    if (call.aborted) return rejection(call.reason);
+    if (this.#waiters.size >= this.#maxQueue) return rejection(bulkheadFullError(name, 'queue-full'));
+    return new Waiter(call, run, 1, this.#timed ? clock.now() : 0, maxWaitMs).in(this) as Promise<T>;
   }
 
-  /** @returns false when it has its slot already, or was refused. */
+  add(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+    if (waiter.deadline < Infinity) this.#alarm.setBy(waiter.deadline);
+  }
+
   leave(waiter: Waiter): boolean {
     const left = this.#waiters.remove(waiter);
     if (this.#waiters.size === 0) this.#alarm.off();

@@ -1,31 +1,65 @@
-/** One who waits: for a slot, or for permits. */
+import type { Call } from './call.ts';
+import type { Next } from './policy.ts';
+
+/** A queue that takes one who waits, and lets it go. */
+export interface Queue {
+  /** Takes it in. It may be let on, or sent away, before this returns. */
+  add(waiter: Waiter): void;
+  /** @returns false when it is not there any more. */
+  leave(waiter: Waiter): boolean;
+}
+
+/** A call that waits: for a slot, or for permits. */
 export class Waiter {
   readonly weight: number;
+  readonly since: number;
   /** When the wait has been too long. */
   readonly deadline: number;
-  readonly since: number;
-  /** Lets it go on. */
-  readonly grant: () => void;
-  /** Sends it away. */
-  readonly refuse: (error: Error) => void;
-  /** Ends the listening to its abort. */
-  unlisten: (() => void) | undefined = undefined;
   waiting = false;
   next: Waiter | undefined = undefined;
   previous: Waiter | undefined = undefined;
+  readonly #call: Call;
+  readonly #run: Next<unknown>;
+  #resolve!: (value: unknown) => void;
+  #reject!: (reason: unknown) => void;
+  #unlisten: (() => void) | undefined = undefined;
 
-  constructor(
-    weight: number,
-    since: number,
-    maxWaitMs: number,
-    grant: () => void,
-    refuse: (error: Error) => void,
-  ) {
+  constructor(call: Call, run: Next<unknown>, weight: number, since: number, maxWaitMs: number) {
+    this.#call = call;
+    this.#run = run;
     this.weight = weight;
     this.since = since;
     this.deadline = since + maxWaitMs;
-    this.grant = grant;
-    this.refuse = refuse;
+  }
+
+  /** Waits in a queue. @returns what the call comes to; it rejects with the reason when it is aborted before. */
+  in(queue: Queue): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      queue.add(this);
+      if (!this.waiting) return;
+      this.#unlisten = this.#call.onAbort(() => {
+        if (queue.leave(this)) this.refuse(this.#call.reason);
+      });
+    });
+  }
+
+  /** It has left the queue. */
+  left(): void {
+    this.waiting = false;
+    this.next = this.previous = undefined;
+    this.#unlisten?.();
+  }
+
+  /** Lets it go on. */
+  grant(): void {
+    this.#resolve(this.#run(this.#call));
+  }
+
+  /** Sends it away. */
+  refuse(reason: unknown): void {
+    this.#reject(reason);
   }
 }
 
@@ -50,16 +84,14 @@ export class WaitLine {
   /** Takes one out. @returns false when it has left before. */
   remove(waiter: Waiter): boolean {
     if (!waiter.waiting) return false;
-    waiter.waiting = false;
     const { next, previous } = waiter;
     if (previous === undefined) this.first = next;
     else previous.next = next;
     if (next === undefined) this.last = previous;
     else next.previous = previous;
-    waiter.next = waiter.previous = undefined;
     this.size--;
     this.weight -= waiter.weight;
-    waiter.unlisten?.();
+    waiter.left();
     return true;
   }
 }
