@@ -15,7 +15,7 @@ export interface WrapOptions<Args extends unknown[]> {
   /** Finds the caller's signal among the arguments. */
   readonly signal?: ((...args: Args) => CallSignal | undefined) | undefined;
   /** The arguments to call with, where the function takes a signal: put `context.signal` in the place of the caller's. */
-  readonly pass?: ((context: CallContext, ...args: Args) => Args) | undefined;
+  readonly pass?: ((context: CallContext, ...args: Args) => [...Args]) | undefined;
 }
 
 /** Any async function or method. */
@@ -53,7 +53,7 @@ export abstract class Protection<Out = never> implements Policy<Out> {
   wrap<Method extends AsyncMethod>(this: Protection, fn: Method): Method;
   wrap<This, Args extends unknown[], T>(
     fn: (this: This, ...args: Args) => T | PromiseLike<T>,
-    options?: WrapOptions<NoInfer<Args>>,
+    options?: WrapOptions<Args>,
   ): (this: This, ...args: Args) => Promise<Awaited<T> | Out>;
   wrap<This, Args extends unknown[], T>(
     fn: (this: This, ...args: Args) => T | PromiseLike<T>,
