@@ -41,8 +41,8 @@ export class KeyedRateLimiter<Key = string> {
   }
 
   /** Takes permits of a key at once; `undefined` is a refusal. */
-  tryAcquire(key: Key, weight?: number): Permit | undefined {
-    return this.of(key).tryAcquire(weight);
+  tryAcquire(key: Key, weight = 1): Permit | undefined {
+    return this.#table.acquire(key, weight);
   }
 
   /** Another rate for all keys from now on; what was spent stays spent. @throws RangeError */

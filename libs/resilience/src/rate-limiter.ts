@@ -2,7 +2,7 @@ import type { Gate, Permit } from '@mesh/circuit-breaker';
 import type { Call, CallResult } from './call.ts';
 import type { Next } from './policy.ts';
 import { Protection } from './protection.ts';
-import { atLeastZero, outOfRange } from './range.ts';
+import { atLeastZero } from './range.ts';
 import { OneCell } from './rate-cells.ts';
 import type { RateLimitState } from './rate-limit-headers.ts';
 import { rateLimitedError } from './rate-limited-error.ts';
@@ -10,12 +10,6 @@ import { readOptions, readRate, type RateLimiterOptions, type RateOptions } from
 import { RateTable } from './rate-table.ts';
 import { rejection } from './start.ts';
 import { Waiter } from './wait-line.ts';
-
-/** A permit is spent when it is given; there is nothing left to settle. */
-const spent: Permit = Object.freeze({
-  settle: () => undefined,
-  [Symbol.dispose]: () => undefined,
-});
 
 /**
  * Lets so many calls pass in a time. A call that has to wait longer than `maxWaitMs` is refused with a {@link RateLimitedError};
@@ -35,7 +29,7 @@ export class RateLimiter extends Protection implements Gate {
     super();
     this.#table = table;
     this.#key = key;
-    this.#weight = this.#checked(weight);
+    this.#weight = this.#table.checkWeight(weight);
   }
 
   /** Whether a call would pass at once; reading it changes nothing. */
@@ -71,16 +65,13 @@ export class RateLimiter extends Protection implements Gate {
 
   /** Takes permits for a call that you make yourself; `undefined` is a refusal. It is spent at once: its outcome changes nothing. */
   tryAcquire(weight: number = this.#weight): Permit | undefined {
-    this.#checked(weight);
-    if (weight === 1 && this.#table.tryTakeAhead()) return spent;
-    const now = this.#table.settings.clock.now();
-    return this.#table.tryTake(this.#place(now), weight, now) ? spent : undefined;
+    return this.#table.acquire(this.#key, weight);
   }
 
   /** Gives permits back for a call that was not made after all, such as when the next gate refused. Do it at once. */
   giveBack(weight: number = this.#weight): void {
     this.#apply((at, now) => {
-      this.#table.law.giveBack(this.#table.cells.cells, at, this.#checked(weight), now);
+      this.#table.law.giveBack(this.#table.cells.cells, at, this.#table.checkWeight(weight), now);
     });
   }
 
@@ -154,12 +145,6 @@ export class RateLimiter extends Protection implements Gate {
     const at = this.#place(now);
     change(at, now);
     this.#table.serve(at);
-  }
-
-  #checked(weight: number): number {
-    const { capacity } = this.#table.law;
-    if (Number.isSafeInteger(weight) && weight >= 1 && weight <= capacity) return weight;
-    throw outOfRange('rateLimiter: weight', `an integer from 1 to ${capacity}`, weight);
   }
 }
 

@@ -1,4 +1,6 @@
+import type { Permit } from '@mesh/circuit-breaker';
 import type { CallResult } from './call.ts';
+import { outOfRange } from './range.ts';
 import type { RateCells } from './rate-cells.ts';
 import type { Rate, RateLaw } from './rate-law.ts';
 import { RateLine } from './rate-line.ts';
@@ -12,6 +14,12 @@ export interface RateSettings {
   readonly clock: Clock;
   readonly timers: Timers;
 }
+
+/** A permit is spent when it is given; there is nothing left to settle. */
+const spent: Permit = Object.freeze({
+  settle: () => undefined,
+  [Symbol.dispose]: () => undefined,
+});
 
 /** At most this share of a burst is given out without a look at the clock, which costs as much as all the rest of a call. */
 const aheadRatio = 1 / 64;
@@ -69,6 +77,20 @@ export class RateTable {
     const ahead = this.cells.shared ? Math.floor(this.law.capacity * aheadRatio) : 0;
     if (ahead > 0) this.#ahead = Math.min(ahead, this.law.remaining(cells, at, now));
     return true;
+  }
+
+  /** Takes permits of a key for a call that its caller makes. @throws RangeError for a weight that can never pass. */
+  acquire(key: unknown, weight: number): Permit | undefined {
+    this.checkWeight(weight);
+    if (weight === 1 && this.tryTakeAhead()) return spent;
+    const now = this.settings.clock.now();
+    return this.tryTake(this.locate(key, now), weight, now) ? spent : undefined;
+  }
+
+  checkWeight(weight: number): number {
+    const { capacity } = this.law;
+    if (Number.isSafeInteger(weight) && weight >= 1 && weight <= capacity) return weight;
+    throw outOfRange('rateLimiter: weight', `an integer from 1 to ${capacity}`, weight);
   }
 
   /** How long a call of this weight would wait for its turn. */
