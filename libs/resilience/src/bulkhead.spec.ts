@@ -162,7 +162,7 @@ describe('the queue', () => {
     expect(order).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  test('an abort frees the place at once, in the middle of the line too', async () => {
+  test('an abort frees the place at once, in the middle of the line too, and the line goes on (cockatiel #112, #114)', async () => {
     const { limit, time } = virtual({ maxConcurrent: 1, maxQueue: 3, maxWaitMs: 1000 });
     const first = pending();
     const held = limit.execute(() => first.promise);
@@ -275,7 +275,7 @@ describe('when a slot becomes free', () => {
     ['settled', 1],
     ['aborted', 0],
   ] as const)(
-    '%s: an aborted call whose work goes on holds %i slots, and gives one back once',
+    '%s: an aborted call whose work goes on holds %i slots, and gives one back once (resilience4j #263, #332 leaked permits)',
     async (releaseOn, holds) => {
       const { limit } = virtual({ maxConcurrent: 1, releaseOn });
       const gone = caller();

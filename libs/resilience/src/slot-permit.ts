@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Outcome, Permit } from '@mesh/circuit-breaker';
 
 /** A slot in use, given back once. */
