@@ -1,8 +1,13 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fallback } from './fallback.ts';
 import { pipeline } from './pipeline.ts';
 import { caller, pending } from './testing/abort-controller.ts';
+import { trapUnhandled } from './testing/unhandled.ts';
 import { settle } from './test-kit/virtual-time.ts';
+
+const unhandled = trapUnhandled();
+beforeAll(unhandled.start);
+afterAll(unhandled.check);
 
 const boom = new Error('boom');
 const fail = (): Promise<number> => Promise.reject(boom);

@@ -1,11 +1,16 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { attemptsOf } from './attempts.ts';
 import type { CallContext } from './call.ts';
 import type { HedgeOptions } from './hedge-options.ts';
 import { hedge } from './hedge.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { caller, pending } from './testing/abort-controller.ts';
+import { trapUnhandled } from './testing/unhandled.ts';
 import { settle, VirtualTime } from './test-kit/virtual-time.ts';
+
+const unhandled = trapUnhandled();
+beforeAll(unhandled.start);
+afterAll(unhandled.check);
 
 const boom = new Error('boom');
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { attemptsOf } from './attempts.ts';
 import type { CallResult } from './call.ts';
 import { pipeline } from './pipeline.ts';
@@ -7,7 +7,12 @@ import { RetryBudget } from './retry-budget.ts';
 import type { RetryOptions } from './retry-options.ts';
 import { retry } from './retry.ts';
 import { caller, pending } from './testing/abort-controller.ts';
+import { trapUnhandled } from './testing/unhandled.ts';
 import { settle, VirtualTime } from './test-kit/virtual-time.ts';
+
+const unhandled = trapUnhandled();
+beforeAll(unhandled.start);
+afterAll(unhandled.check);
 
 const boom = new Error('boom');
 

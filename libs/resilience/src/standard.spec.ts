@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { circuitBreaker } from '@mesh/circuit-breaker';
 import { fallback } from './fallback.ts';
 import { pipeline } from './pipeline.ts';
@@ -6,7 +6,12 @@ import { retry } from './retry.ts';
 import { standard, type StandardOptions } from './standard.ts';
 import { settle, VirtualTime } from './test-kit/virtual-time.ts';
 import { caller, pending } from './testing/abort-controller.ts';
+import { trapUnhandled } from './testing/unhandled.ts';
 import { timeLimiter } from './time-limiter.ts';
+
+const unhandled = trapUnhandled();
+beforeAll(unhandled.start);
+afterAll(unhandled.check);
 
 const boom = new Error('boom');
 

@@ -1,11 +1,16 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { CallContext } from './call.ts';
 import { pipeline } from './pipeline.ts';
 import { caller, pending } from './testing/abort-controller.ts';
+import { trapUnhandled } from './testing/unhandled.ts';
 import { settle, VirtualTime } from './test-kit/virtual-time.ts';
 import { timeLimiter, type TimeLimiterOptions } from './time-limiter.ts';
 import { isTimeoutError, TimeoutError } from './timeout-error.ts';
+
+const unhandled = trapUnhandled();
+beforeAll(unhandled.start);
+afterAll(unhandled.check);
 
 const boom = new Error('boom');
 
