@@ -137,8 +137,8 @@ export class Call implements CallContext {
 }
 
 /**
- * A call that is never made. A policy keeps one of its kind: a full garbage collection at a moment without calls would take the hidden class
- * of all of them, and with it the optimised code of everything that they pass through.
+ * A call that is never made, one of each kind. Without them a full garbage collection at a moment without calls would take the hidden class of
+ * all calls, and with it the optimised code of everything that they pass through.
  */
 export const idleCall = new Call(() => undefined);
 

@@ -44,6 +44,8 @@ interface Limit {
  * rounded up, which the engine keeps in place; a fraction would cost an object.
  */
 class LimitedCall extends Call implements Expiring {
+  /** See {@link idleCall}. */
+  static readonly idle = new LimitedCall(idleCall, { timeoutMs: 1, onExpire: () => undefined }, 0);
   readonly endsAt: number;
   readonly #limit: Limit;
   next: Expiring | undefined = undefined;
@@ -80,8 +82,6 @@ export class TimeLimiter extends Protection {
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #events = new Events<TimeLimiterEvents>();
-  /** See {@link idleCall}. */
-  readonly idle = new LimitedCall(idleCall, this.#limit(1), 0);
   /** @throws RangeError when an option is out of range. */
   constructor({
     timeoutMs,
