@@ -25,31 +25,23 @@ export class HedgeRace<T> {
   readonly #call: Call;
   readonly #delayMs: number;
   readonly #startedAt: number;
-  readonly #running = new Set<Call>();
-  readonly #failed: FailedAttempts<T>;
+  readonly #running: Call[] = [];
   readonly #resolve: (value: T | Promise<T>) => void;
+  #failed: FailedAttempts<T> | undefined;
   #first: Call | undefined;
   #attempts = 0;
   #timer: unknown;
   #over = false;
-  #unlisten: (() => void) | undefined;
 
   constructor(track: Track<T>, call: Call, delayMs: number, resolve: (value: T | Promise<T>) => void) {
     this.#track = track;
     this.#call = call;
     this.#delayMs = delayMs;
     this.#resolve = resolve;
-    this.#failed = new FailedAttempts(track.settings.throws);
     this.#startedAt = track.latencies === undefined ? 0 : track.settings.clock.now();
   }
 
   run(): void {
-    this.#unlisten = this.#call.onAbort(() => {
-      this.#finish();
-      // The attempts hear of it by themselves: they are children of this call.
-      this.#resolve(rejected(this.#call.reason));
-    });
-    if (this.#over) return;
     this.#start();
     this.#awaitNext();
   }
@@ -58,7 +50,7 @@ export class HedgeRace<T> {
     const child = this.#call.child({ attempt: this.#call.attempt + this.#attempts });
     this.#attempts++;
     this.#first ??= child;
-    this.#running.add(child);
+    this.#running.push(child);
     this.#track.next(child).then(
       (value) => {
         this.#settled(child, { ok: true, value });
@@ -83,10 +75,10 @@ export class HedgeRace<T> {
     }
   }
 
-  /** @returns whether the budget allowed it. */
+  /** @returns whether it is still wanted, and the budget allowed it. */
   #hedge(): boolean {
     const { settings, events } = this.#track;
-    if (settings.budget?.tryWithdraw() === false) return false;
+    if (this.#call.aborted || settings.budget?.tryWithdraw() === false) return false;
     if (events.active) events.emit('hedge', { attempt: this.#attempts + 1, delayMs: this.#delayMs });
     this.#start();
     return true;
@@ -98,13 +90,23 @@ export class HedgeRace<T> {
       this.#late(result);
       return;
     }
-    this.#running.delete(child);
-    if (judge(this.#track.settings.handle, failure, result, this.#track.events)) this.#lost(result);
+    this.#running.splice(this.#running.indexOf(child), 1);
+    // The attempts heard of the abort by themselves: they are children of this call.
+    if (this.#call.aborted) this.#abandon(result);
+    else if (judge(this.#track.settings.handle, failure, result, this.#track.events)) this.#lost(result);
     else this.#won(child, result);
+  }
+
+  #abandon(result: CallResult): void {
+    this.#finish();
+    this.#failed?.release();
+    this.#late(result);
+    this.#resolve(rejected(this.#call.reason));
   }
 
   #won(child: Call, result: CallResult<T>): void {
     this.#finish();
+    this.#failed?.release();
     this.#learn(child, result);
     for (const loser of this.#running) loser.abort(lostError());
     if (this.#attempts > 1 && this.#track.events.active) {
@@ -114,35 +116,35 @@ export class HedgeRace<T> {
   }
 
   #lost(result: CallResult<T>): void {
-    this.#failed.release();
-    this.#failed.add(result);
+    const failed = (this.#failed ??= new FailedAttempts(this.#track.settings.throws));
+    failed.release();
+    failed.add(result);
     // Hedging is against slowness: whoever fails early is not replaced, that is what a retry does.
-    if (this.#running.size > 0) return;
+    if (this.#running.length > 0) return;
     this.#finish();
-    this.#resolve(this.#failedAnswer());
-  }
-
-  async #failedAnswer(): Promise<T> {
-    return Promise.resolve(this.#failed.answer());
+    this.#resolve(answer(failed));
   }
 
   /** First attempts give one sample each; one that is beaten took at least until now, so that beating the slow ones does not shift the quantile. */
   #learn(winner: Call, result: CallResult): void {
     const { latencies, settings } = this.#track;
-    const known = winner === this.#first ? result.ok : this.#first && this.#running.has(this.#first);
+    const known = winner === this.#first ? result.ok : this.#first && this.#running.includes(this.#first);
     if (latencies !== undefined && known === true) latencies.record(settings.clock.now() - this.#startedAt);
   }
 
   #finish(): void {
     this.#over = true;
     this.#track.settings.timers.clear(this.#timer);
-    this.#unlisten?.();
   }
 
   #late(result: CallResult): void {
     if (this.#track.events.active) this.#track.events.emit('late', { result });
     if (result.ok) discard(result.value);
   }
+}
+
+async function answer<T>(failed: FailedAttempts<T>): Promise<T> {
+  return Promise.resolve(failed.answer());
 }
 
 function rejected(reason: unknown): Promise<never> {

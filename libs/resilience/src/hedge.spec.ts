@@ -132,10 +132,18 @@ describe('hedge', () => {
     expect(await answer).toMatchObject({ status: 503 });
     await settle();
     expect(disposed).toEqual([500]);
+    const better = policy.execute(fn);
+    await time.advance(100);
+    attempts[2]?.resolve(value(501));
+    await settle();
+    attempts[3]?.resolve(value(200));
+    expect(await better).toMatchObject({ status: 200 });
+    await settle();
+    expect(disposed).toEqual([500, 501]);
   });
 
   test("the caller's abort ends all attempts, with its reason, and starts no more", async () => {
-    const { time, policy, attempts, fn } = setup({ maxExtra: 2 });
+    const { time, policy, attempts, fn, events } = setup({ maxExtra: 2 });
     const user = caller();
     const answer = policy.tryExecute(fn, user);
     await time.advance(100);
@@ -144,6 +152,10 @@ describe('hedge', () => {
     expect(attempts.map(({ signal }) => signal.reason)).toEqual([boom, boom]);
     await time.advance(1000);
     expect([attempts.length, time.pending, user.listeners]).toEqual([2, 0, 0]);
+    attempts[0]?.reject(boom);
+    attempts[1]?.resolve(1);
+    await settle();
+    expect(events).toEqual(['hedge 2 after 100', 'late Error: boom', 'late value']);
   });
 
   test('without budget there is no further attempt', async () => {
