@@ -96,7 +96,7 @@ await contest(
     { of: 'retry, first try', against: 'cockatiel retry, first try', atMost: 1 },
     { of: 'retry + breaker + timeout', against: 'cockatiel retry + breaker + timeout', atMost: 0.5 },
   ],
-  { rounds: 21, batchMs: 20, judgedBy: 'quiet' },
+  { rounds: 45, batchMs: 8, judgedBy: 'quiet' },
 );
 
 /** A loop of its own for each contender: one that serves them all would be optimised for none. */

@@ -138,20 +138,22 @@ export class TimeLimiter extends Protection {
   }
 
   #race<T>(next: Next<T>, call: LimitedCall): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    call.reject = reject;
-    this.#deadlines.add(call);
-    next(call).then(
-      (value) => {
-        if (this.#end(call)) resolve(value);
-        else this.#late({ ok: true, value });
-      },
-      (error: unknown) => {
-        if (this.#end(call)) reject(error);
-        else this.#late({ ok: false, error });
-      },
-    );
-    return promise;
+    // Not by Promise.withResolvers, which costs a fifth more.
+    return new Promise((resolve, reject) => {
+      call.reject = reject;
+      this.#deadlines.add(call);
+      next(call).then(
+        (value) => {
+          if (this.#end(call)) resolve(value);
+          else this.#late({ ok: true, value });
+        },
+        (error: unknown) => {
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it was thrown
+          if (this.#end(call)) reject(error);
+          else this.#late({ ok: false, error });
+        },
+      );
+    });
   }
 
   #await<T>(next: Next<T>, call: LimitedCall): Promise<T> {
