@@ -1,0 +1,43 @@
+import { expect, test } from '@jest/globals';
+import * as resilience from './index.ts';
+
+test('exports what the README names', () => {
+  expect(Object.keys(resilience).sort()).toEqual([
+    'AdaptiveConcurrency',
+    'Bulkhead',
+    'BulkheadFullError',
+    'Call',
+    'Fallback',
+    'Hedge',
+    'KeyedRateLimiter',
+    'Pipeline',
+    'Protection',
+    'RateLimitedError',
+    'RateLimiter',
+    'Retry',
+    'RetryBudget',
+    'TimeLimiter',
+    'TimeoutError',
+    'adaptiveConcurrency',
+    'aimd',
+    'attemptsOf',
+    'backoff',
+    'bulkhead',
+    'fallback',
+    'gradient',
+    'hedge',
+    'isBulkheadFullError',
+    'isOverload',
+    'isRateLimitedError',
+    'isTimeoutError',
+    'keyedRateLimiter',
+    'pipeline',
+    'rateLimitHeaders',
+    'rateLimiter',
+    'retry',
+    'retryAfterMs',
+    'standard',
+    'timeLimiter',
+    'usedUpMs',
+  ]);
+});
