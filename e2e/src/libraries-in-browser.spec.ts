@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { describeInBrowser, launchBrowser } from './browser.ts';
 
-const suites = ['circuitBreakerSmoke'] as const;
+const suites = ['circuitBreakerSmoke', 'resilienceSmoke'] as const;
 
 /** The smoke suites and the libraries in one script, as a page would bundle them. */
 async function bundle(): Promise<string> {

@@ -32,6 +32,7 @@ export const statusByCode: Readonly<Record<string, number>> = Object.freeze({
   ERR_UPSTREAM: 502,
   ERR_NO_INSTANCE: 503,
   ERR_CIRCUIT_OPEN: 503,
+  ERR_BULKHEAD_FULL: 503,
   ERR_DISCOVERY_UNAVAILABLE: 503,
   ERR_UNAVAILABLE: 503,
   ERR_TIMEOUT: 504,
