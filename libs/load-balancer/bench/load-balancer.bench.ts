@@ -1,13 +1,19 @@
 /** What one pick and its done() cost, by strategy and number of endpoints. */
 import { contest } from '../../../tools/contest.mts';
 import { LoadBalancer } from '../src/index.ts';
-import type { Strategy } from '../src/index.ts';
+import type { StrategyName } from '../src/index.ts';
 
-const strategies: readonly Strategy[] = ['random', 'round-robin', 'weighted', 'least-connections'];
+const strategies: readonly StrategyName[] = [
+  'adaptive',
+  'random',
+  'round-robin',
+  'weighted',
+  'least-connections',
+];
 const sizes = [3, 100, 1000] as const;
 const answered = { outcome: 'success', latencyMs: 5 } as const;
 
-function contender(strategy: Strategy, size: number) {
+function contender(strategy: StrategyName, size: number) {
   const balancer = new LoadBalancer({ strategy });
   balancer.update(
     Array.from({ length: size }, (_, at) => ({ id: `10.0.0.1:${4000 + at}`, available: true })),

@@ -2,11 +2,18 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LoadBalancer } from './load-balancer.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Lease, PickContext } from './load-balancer.ts';
-import type { LeaseResult } from './load.ts';
-import type { Strategy } from './strategy.ts';
+import type { Lease } from './lease.ts';
+import type { PickContext } from './load-balancer.ts';
+import type { LeaseResult } from './policy.ts';
+import type { StrategyName } from './strategies.ts';
 
-const strategies: readonly Strategy[] = ['random', 'round-robin', 'weighted', 'least-connections'];
+const strategies: readonly StrategyName[] = [
+  'adaptive',
+  'random',
+  'round-robin',
+  'weighted',
+  'least-connections',
+];
 
 /** A linear congruential generator: the same numbers in every run. */
 function seeded(seed: number): () => number {
@@ -15,7 +22,7 @@ function seeded(seed: number): () => number {
 }
 
 function balancerOf<E extends Endpoint>(
-  strategy: Strategy,
+  strategy: StrategyName,
   endpoints: readonly E[],
   seed = 1,
 ): LoadBalancer<E> {
@@ -143,11 +150,11 @@ describe.each(strategies)('%s', (strategy) => {
 /** A balancer beside a naive model of what it must know. */
 class World {
   readonly #balancer: LoadBalancer<Listed>;
-  readonly #strategy: Strategy;
+  readonly #strategy: StrategyName;
   #listed: readonly Listed[] = [];
   #leases: { lease: Lease<Listed>; open: boolean }[] = [];
 
-  constructor(strategy: Strategy, seed: number) {
+  constructor(strategy: StrategyName, seed: number) {
     this.#strategy = strategy;
     this.#balancer = new LoadBalancer({ strategy, random: seeded(Math.abs(seed)) });
   }
@@ -354,16 +361,21 @@ describe('update', () => {
 });
 
 test.each(['fastest', '', 'toString', 'Random'])('strategy %j is refused', (strategy) => {
-  const build = () => new LoadBalancer({ strategy: strategy as Strategy });
+  const build = () => new LoadBalancer({ strategy: strategy as StrategyName });
   expect(build).toThrow(RangeError);
   expect(build).toThrow(
-    `strategy must be one of random, round-robin, weighted, least-connections, got "${strategy}"`,
+    `strategy must be one of adaptive, random, round-robin, weighted, least-connections or a function, got "${strategy}"`,
   );
 });
 
-test('the default strategy is random', () => {
-  const numbers = [0.9, 0.1, 0.6];
-  const balancer = new LoadBalancer({ random: () => numbers.shift() ?? 0 });
+test('the default strategy is adaptive: it avoids an endpoint that failed just now', () => {
+  const balancer = new LoadBalancer({ random: seeded(3), clock: { now: () => 0 } });
   balancer.update(plain(2));
-  expect([0, 1, 2].map(() => balancer.pick()?.endpoint.id)).toEqual(['e1', 'e0', 'e1']);
+  const failed = balancer.pick();
+  failed?.done({ outcome: 'failure', latencyMs: 1 });
+  for (let at = 0; at < 20; at++) {
+    const lease = balancer.pick();
+    expect(lease?.endpoint.id).not.toBe(failed?.endpoint.id);
+    lease?.done();
+  }
 });

@@ -1,30 +1,30 @@
 import { weightOf } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
+import { OpenLease } from './lease.ts';
+import type { Lease } from './lease.ts';
 import { Load } from './load.ts';
-import type { LeaseResult } from './load.ts';
-import type { Candidate, Picker, Policy } from './picker.ts';
-import { policyOf } from './strategy.ts';
-import type { Strategy } from './strategy.ts';
+import { Member } from './member.ts';
+import type { Clock, Picker, Policy, Random } from './policy.ts';
+import { MemberRequest } from './request.ts';
+import { factoryOf } from './strategies.ts';
+import type { Strategy } from './strategies.ts';
 
 /** What {@link LoadBalancer} takes. */
 export interface LoadBalancerOptions {
-  /** Default `random`. */
+  /** A name of {@link strategies} or an algorithm of your own; default `adaptive`. */
   readonly strategy?: Strategy;
   /** Numbers from 0 (included) to 1 (excluded); default `Math.random`. */
-  readonly random?: () => number;
+  readonly random?: Random;
+  /** Monotonic clock, ms; default `performance`. Read only by what needs the time. */
+  readonly clock?: Clock;
 }
 
 /** What is special about one pick. */
 export interface PickContext {
   /** Ids that must not be picked, such as those that a retry has tried already. */
   readonly excluded?: ReadonlySet<string>;
-}
-
-/** One piece of work given to an endpoint. It counts as open until `done()`. */
-export interface Lease<E extends Endpoint> {
-  readonly endpoint: E;
-  /** Ends the lease and tells how it went; later calls do nothing. */
-  done(result?: LeaseResult): void;
+  /** What hashing strategies go by: the same key goes to the same endpoint. */
+  readonly key?: string;
 }
 
 /** What is known about one endpoint now. */
@@ -40,6 +40,8 @@ export interface EndpointSnapshot {
   readonly picks: number;
 }
 
+declare const performance: Clock;
+
 /**
  * Picks one of several endpoints and keeps count of the work that each has.
  *
@@ -52,13 +54,18 @@ export interface EndpointSnapshot {
  */
 export class LoadBalancer<E extends Endpoint = Endpoint> {
   readonly #policy: Policy;
+  readonly #clock: Clock;
+  readonly #request: MemberRequest<E>;
   #loads: ReadonlyMap<string, Load> = new Map();
   #members: readonly Member<E>[] = [];
   #picker: Picker<Member<E>>;
 
   /** @throws RangeError naming an option that makes no sense. */
-  constructor({ strategy = 'random', random = Math.random }: LoadBalancerOptions = {}) {
-    this.#policy = policyOf(strategy, random);
+  constructor(options: LoadBalancerOptions = {}) {
+    const { strategy = 'adaptive', random = Math.random, clock = performance } = options;
+    this.#clock = clock;
+    this.#policy = factoryOf(strategy)({ random });
+    this.#request = new MemberRequest(clock, random);
     this.#picker = this.#policy.build(this.#members);
   }
 
@@ -71,7 +78,7 @@ export class LoadBalancer<E extends Endpoint = Endpoint> {
   update(endpoints: readonly E[]): void {
     const unique = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
     const members = Array.from(unique, ([id, endpoint]) => {
-      return new Member(id, endpoint, weightOf(endpoint), this.#loads.get(id) ?? new Load());
+      return new Member(id, endpoint, weightOf(endpoint), this.#loads.get(id) ?? this.#newLoad(id));
     });
     const busy = [...this.#loads].filter(([, load]) => load.inflight > 0);
     this.#picker = this.#policy.build(members);
@@ -80,24 +87,20 @@ export class LoadBalancer<E extends Endpoint = Endpoint> {
     this.#loads = new Map([...busy, ...members.map(({ id, load }) => [id, load] as const)]);
   }
 
+  #newLoad(id: string): Load {
+    return new Load(this.#policy.track?.(id));
+  }
+
   /**
    * Chooses among the available endpoints that are not excluded. When there is none it chooses among all that are not
    * excluded: if everything looks sick, trying is better than refusing. Undefined when nothing is left to choose from.
    */
-  pick({ excluded }: PickContext = {}): Lease<E> | undefined {
-    const member = excluded?.size ? this.#pickExcept(excluded) : this.#pickAny();
-    return member && new OpenLease(member.endpoint, member.load);
-  }
-
-  #pickAny(): Member<E> | undefined {
-    return this.#picker.pick(isAvailable) ?? this.#picker.pick(isAnybody);
-  }
-
-  #pickExcept(excluded: ReadonlySet<string>): Member<E> | undefined {
-    return (
-      this.#picker.pick((member) => !excluded.has(member.id) && member.available) ??
-      this.#picker.pick((member) => !excluded.has(member.id))
-    );
+  pick(context: PickContext = nothingSpecial): Lease<E> | undefined {
+    const request = this.#request.begin(context);
+    const member = this.#picker.pick(request) ?? this.#picker.pick(request.panic());
+    if (member === undefined) return undefined;
+    const timed = member.load.tracker !== undefined;
+    return new OpenLease(member, this.#clock, timed ? request.nowMs : NaN);
   }
 
   /** One row for each endpoint, in the order of the last update. */
@@ -108,48 +111,4 @@ export class LoadBalancer<E extends Endpoint = Endpoint> {
   }
 }
 
-const isAvailable = (member: { readonly available: boolean }): boolean => member.available;
-const isAnybody = (): boolean => true;
-
-/** An endpoint of one update, and the load of its id, which outlives the update. */
-class Member<E extends Endpoint> implements Candidate {
-  readonly id: string;
-  readonly endpoint: E;
-  readonly weight: number;
-  readonly load: Load;
-
-  constructor(id: string, endpoint: E, weight: number, load: Load) {
-    this.id = id;
-    this.endpoint = endpoint;
-    this.weight = weight;
-    this.load = load;
-  }
-
-  get available(): boolean {
-    return this.endpoint.available !== false;
-  }
-
-  get inflight(): number {
-    return this.load.inflight;
-  }
-
-  get latencyMs(): number | undefined {
-    return this.load.latencyMs;
-  }
-}
-
-class OpenLease<E extends Endpoint> implements Lease<E> {
-  readonly endpoint: E;
-  #load: Load | undefined;
-
-  constructor(endpoint: E, load: Load) {
-    this.endpoint = endpoint;
-    this.#load = load;
-    load.open();
-  }
-
-  done(result?: LeaseResult): void {
-    this.#load?.close(result);
-    this.#load = undefined;
-  }
-}
+const nothingSpecial: PickContext = {};

@@ -2,9 +2,15 @@
 import { describe, expect, test } from '@jest/globals';
 import { LoadBalancer } from './load-balancer.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Strategy } from './strategy.ts';
+import type { StrategyName } from './strategies.ts';
 
-const strategies: readonly Strategy[] = ['random', 'round-robin', 'weighted', 'least-connections'];
+const strategies: readonly StrategyName[] = [
+  'adaptive',
+  'random',
+  'round-robin',
+  'weighted',
+  'least-connections',
+];
 
 /** A linear congruential generator: the same numbers in every run. */
 function seeded(seed: number): () => number {
@@ -12,7 +18,7 @@ function seeded(seed: number): () => number {
   return () => (state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32) / 2 ** 32;
 }
 
-function balancerOf(strategy: Strategy, endpoints: readonly Endpoint[], seed = 42): LoadBalancer {
+function balancerOf(strategy: StrategyName, endpoints: readonly Endpoint[], seed = 42): LoadBalancer {
   const balancer = new LoadBalancer({ strategy, random: seeded(seed) });
   balancer.update(endpoints);
   return balancer;

@@ -1,5 +1,5 @@
 import { unmeasuredMs } from './load.ts';
-import type { Candidate, Picker, Policy, Random } from './picker.ts';
+import type { Candidate, Picker, Policy, PolicyTools } from './policy.ts';
 import { WeightedDraw } from './weighted-draw.ts';
 
 /** Nobody's speed counts less than this part of the mean: who gets no traffic can never show that it has recovered. */
@@ -15,7 +15,7 @@ const fewestPicks = 16;
  * At random, in proportion to weight and speed: `weight * 1000 / (average response time in ms || 1000)`, where the speed
  * is at least a tenth of the mean.
  */
-export function weightedPolicy(random: Random): Policy {
+export function weightedPolicy({ random }: PolicyTools): Policy {
   return {
     build<C extends Candidate>(candidates: readonly C[]): Picker<C> {
       const weights = new Float64Array(candidates.length);
@@ -24,13 +24,13 @@ export function weightedPolicy(random: Random): Policy {
       const period = Math.max(candidates.length, fewestPicks);
       let left = period;
       return {
-        pick(accepts) {
+        pick(request) {
           if (left-- === 0) {
             weighBySpeed(candidates, weights);
             draw.reweigh(weights);
             left = period;
           }
-          return draw.pick(accepts);
+          return draw.pick(request);
         },
       };
     },
