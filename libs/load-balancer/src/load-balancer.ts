@@ -1,18 +1,42 @@
-import { weightOf } from './endpoint.ts';
+import type { EjectionOptions } from './ejection.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Filter } from './filters.ts';
 import { OpenLease } from './lease.ts';
-import type { Lease } from './lease.ts';
+import type { Lease, Ledger } from './lease.ts';
 import { Load } from './load.ts';
 import { Member } from './member.ts';
-import type { Clock, Picker, Policy, Random } from './policy.ts';
+import { numberIn } from './options.ts';
+import type { Clock, Policy, Random } from './policy.ts';
 import { MemberRequest } from './request.ts';
+import { Restraints } from './restraints.ts';
+import { Routes } from './routes.ts';
+import type { RouteOptions } from './routes.ts';
+import type { SlowStartOptions } from './slow-start.ts';
+import { snapshotOf } from './snapshot.ts';
+import type { EndpointSnapshot } from './snapshot.ts';
 import { factoryOf } from './strategies.ts';
 import type { Strategy } from './strategies.ts';
+import { subsetOf } from './subset.ts';
+import type { SubsetOptions } from './subset.ts';
+import { checkZone } from './zones.ts';
+import type { ZoneOptions } from './zones.ts';
 
-/** What {@link LoadBalancer} takes. */
-export interface LoadBalancerOptions {
+/** What {@link LoadBalancer} takes. All of it works with every strategy. */
+export interface LoadBalancerOptions<E extends Endpoint = Endpoint> {
   /** A name of {@link strategies} or an algorithm of your own; default `adaptive`. */
   readonly strategy?: Strategy;
+  /** Which endpoints belong to the set, asked at `update()`; default all. */
+  readonly filter?: Filter<E>;
+  /** Use only some of many endpoints, each caller others; default all. */
+  readonly subset?: SubsetOptions;
+  /** Where the caller is; default: zones do not count. */
+  readonly zone?: ZoneOptions;
+  /** Who is new, or back, gets its share little by little; default at once. */
+  readonly slowStart?: SlowStartOptions;
+  /** Take out endpoints that fail or stand out; default off, `{}` for the usual rules. */
+  readonly ejection?: EjectionOptions;
+  /** With fewer healthy endpoints than this part of them all are used, 0 to 1; default 0: only when none is left. */
+  readonly panicRatio?: number;
   /** Numbers from 0 (included) to 1 (excluded); default `Math.random`. */
   readonly random?: Random;
   /** Monotonic clock, ms; default `performance`. Read only by what needs the time. */
@@ -20,24 +44,15 @@ export interface LoadBalancerOptions {
 }
 
 /** What is special about one pick. */
-export interface PickContext {
+export interface PickContext<E extends Endpoint = Endpoint> {
   /** Ids that must not be picked, such as those that a retry has tried already. */
   readonly excluded?: ReadonlySet<string>;
+  /** Endpoints that may be picked at all; default any. */
+  readonly only?: Filter<E>;
+  /** Id that is taken when it can be (sticky sessions); an unknown one is no error. */
+  readonly prefer?: string | undefined;
   /** What hashing strategies go by: the same key goes to the same endpoint. */
   readonly key?: string;
-}
-
-/** What is known about one endpoint now. */
-export interface EndpointSnapshot {
-  readonly id: string;
-  readonly weight: number;
-  /** Open leases. */
-  readonly inflight: number;
-  readonly available: boolean;
-  /** Average response time, ms; undefined before the first answer. */
-  readonly latencyMs: number | undefined;
-  /** Leases given since the endpoint became known. */
-  readonly picks: number;
 }
 
 declare const performance: Clock;
@@ -46,7 +61,7 @@ declare const performance: Clock;
  * Picks one of several endpoints and keeps count of the work that each has.
  *
  * @example
- * const balancer = new LoadBalancer({ strategy: 'least-connections' });
+ * const balancer = new LoadBalancer();
  * balancer.update([{ id: 'a:4000' }, { id: 'b:4000', weight: 2 }]);
  * const lease = balancer.pick();
  * // ... call lease.endpoint ...
@@ -54,61 +69,89 @@ declare const performance: Clock;
  */
 export class LoadBalancer<E extends Endpoint = Endpoint> {
   readonly #policy: Policy;
-  readonly #clock: Clock;
+  readonly #filter: Filter<E> | undefined;
+  readonly #subset: SubsetOptions | undefined;
+  readonly #routing: RouteOptions;
+  readonly #ledger: Ledger;
   readonly #request: MemberRequest<E>;
+  readonly #isTimed: boolean;
   #loads: ReadonlyMap<string, Load> = new Map();
-  #members: readonly Member<E>[] = [];
-  #picker: Picker<Member<E>>;
+  #members: ReadonlyMap<string, Member<E>> = new Map();
+  #routes: Routes<E>;
 
   /** @throws RangeError naming an option that makes no sense. */
-  constructor(options: LoadBalancerOptions = {}) {
+  constructor(options: LoadBalancerOptions<E> = {}) {
     const { strategy = 'adaptive', random = Math.random, clock = performance } = options;
-    this.#clock = clock;
+    const { filter, subset, zone, panicRatio = 0 } = options;
+    if (subset) subsetOf([], subset);
+    if (zone) checkZone(zone);
+    this.#filter = filter;
+    this.#subset = subset && { ...subset };
+    this.#routing = { zone: zone && { ...zone }, panicRatio: numberIn('panicRatio', panicRatio, 0, 1) };
     this.#policy = factoryOf(strategy)({ random });
-    this.#request = new MemberRequest(clock, random);
-    this.#picker = this.#policy.build(this.#members);
+    const restraints = new Restraints(options, clock, random);
+    this.#ledger = { clock, restraints };
+    this.#request = new MemberRequest(clock, random, restraints);
+    this.#isTimed = this.#policy.track !== undefined || restraints.isTimed;
+    this.#routes = new Routes<E>([], this.#policy, this.#routing);
   }
 
   /**
    * Replaces the endpoints. What is known of an id stays while the id does; open leases go on counting either way. Of two
    * endpoints with the same id the later one holds.
    *
-   * @throws RangeError when a weight makes no sense; then nothing has changed.
+   * @throws RangeError when a weight or a priority makes no sense; then nothing has changed.
    */
   update(endpoints: readonly E[]): void {
-    const unique = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
-    const members = Array.from(unique, ([id, endpoint]) => {
-      return new Member(id, endpoint, weightOf(endpoint), this.#loads.get(id) ?? this.#newLoad(id));
-    });
-    const busy = [...this.#loads].filter(([, load]) => load.inflight > 0);
-    this.#picker = this.#policy.build(members);
-    this.#members = members;
+    const members = new Map(
+      this.#chosen(endpoints).map((endpoint) => [
+        endpoint.id,
+        new Member(endpoint, this.#loadOf(endpoint.id)),
+      ]),
+    );
+    const set = [...members.values()];
+    const routes = new Routes(set, this.#policy, this.#routing);
     // Busy ones that left are kept too: when they come back their open leases still count.
-    this.#loads = new Map([...busy, ...members.map(({ id, load }) => [id, load] as const)]);
-  }
-
-  #newLoad(id: string): Load {
-    return new Load(this.#policy.track?.(id));
+    const loads = new Map([...this.#loads].filter(([, load]) => load.inflight > 0));
+    for (const { id, load } of set) loads.set(id, load);
+    this.#ledger.restraints.update(set.map(({ load }) => load));
+    this.#routes = routes;
+    this.#members = members;
+    this.#loads = loads;
   }
 
   /**
    * Chooses among the available endpoints that are not excluded. When there is none it chooses among all that are not
    * excluded: if everything looks sick, trying is better than refusing. Undefined when nothing is left to choose from.
    */
-  pick(context: PickContext = nothingSpecial): Lease<E> | undefined {
+  pick(context?: PickContext<E>): Lease<E> | undefined {
     const request = this.#request.begin(context);
-    const member = this.#picker.pick(request) ?? this.#picker.pick(request.panic());
-    if (member === undefined) return undefined;
-    const timed = member.load.tracker !== undefined;
-    return new OpenLease(member, this.#clock, timed ? request.nowMs : NaN);
+    const member = this.#preferred(context, request) ?? this.#routes.pick(request);
+    return member && new OpenLease(member, this.#ledger, this.#isTimed ? request.nowMs : NaN);
   }
 
   /** One row for each endpoint, in the order of the last update. */
   getSnapshot(): readonly EndpointSnapshot[] {
-    return this.#members.map(({ id, weight, inflight, available, latencyMs, load }) => {
-      return { id, weight, inflight, available, latencyMs, picks: load.picks };
-    });
+    const nowMs = this.#ledger.clock.now();
+    return Array.from(this.#members.values(), (member) => snapshotOf(member, nowMs));
+  }
+
+  #chosen(endpoints: readonly E[]): readonly E[] {
+    const unique = [...new Map(endpoints.map((endpoint) => [endpoint.id, endpoint])).values()];
+    const wanted = this.#filter ? unique.filter(this.#filter) : unique;
+    return this.#subset ? subsetOf(wanted, this.#subset) : wanted;
+  }
+
+  #loadOf(id: string): Load {
+    return this.#loads.get(id) ?? new Load(this.#policy.track?.(id));
+  }
+
+  #preferred(context: PickContext<E> | undefined, request: MemberRequest<E>): Member<E> | undefined {
+    if (context?.prefer === undefined) return undefined;
+    const member = this.#members.get(context.prefer);
+    request.lenience = 'cold';
+    const isUsable = member !== undefined && request.accepts(member);
+    request.lenience = 'usual';
+    return isUsable ? member : undefined;
   }
 }
-
-const nothingSpecial: PickContext = {};

@@ -1,4 +1,5 @@
-import type { LeaseResult, Outcome, Tracker } from './policy.ts';
+import type { Conduct } from './conduct.ts';
+import type { Outcome, Tracker } from './policy.ts';
 
 /** The response time that an endpoint has before its first answer (seed formula: `avgResponseTime || 1000`). */
 export const unmeasuredMs = 1000;
@@ -6,8 +7,8 @@ export const unmeasuredMs = 1000;
 /** Part of the way that the average moves to a new answer: the last five answers make up two thirds of it. */
 const smoothingRatio = 0.2;
 
-/** Longest time that an endpoint can ask to be left alone. */
-const longestRetryAfterMs = 300_000;
+/** Reports of how busy an endpoint is are averaged with this time constant. */
+const reportMemoryMs = 5000;
 
 /** One open lease in the row of its endpoint, oldest first. */
 export interface Queued {
@@ -19,6 +20,21 @@ export interface Queued {
 /** What is known about one id. Leases count here, whatever becomes of the endpoint meanwhile. */
 export class Load {
   readonly tracker: Tracker | undefined;
+  /** Whether one of the figures below can keep a request away: a pick looks at them only then. */
+  restricted = false;
+  /** When slow start first saw it. */
+  joinedMs: number | undefined;
+  /** Since when it has been warming up; undefined when it is warm. */
+  warmSinceMs: number | undefined;
+  warmRatio = 1;
+  /** Seen unavailable since it was last warm. */
+  wasAway = false;
+  /** Wants to be left alone until then. */
+  restUntilMs = -Infinity;
+  /** Kept by ejection. */
+  conduct: Conduct | undefined;
+  #utilizationRatio: number | undefined;
+  #reportedMs = 0;
   #inflight = 0;
   #picks = 0;
   #latencyMs: number | undefined;
@@ -47,6 +63,19 @@ export class Load {
   /** Start of the oldest open lease that is timed. */
   get oldestStartMs(): number {
     return this.#oldest?.startMs ?? Infinity;
+  }
+
+  /** How busy it says it is, averaged; undefined before the first report. */
+  get utilizationRatio(): number | undefined {
+    return this.#utilizationRatio;
+  }
+
+  report(utilizationRatio: number, nowMs: number): void {
+    if (!(utilizationRatio >= 0)) return;
+    const known = this.#utilizationRatio ?? utilizationRatio;
+    const kept = Math.exp((this.#reportedMs - nowMs) / reportMemoryMs);
+    this.#utilizationRatio = kept * known + (1 - kept) * Math.min(1, utilizationRatio);
+    this.#reportedMs = nowMs;
   }
 
   open(): void {
@@ -84,9 +113,4 @@ export class Load {
         ? latencyMs
         : this.#latencyMs + smoothingRatio * (latencyMs - this.#latencyMs);
   }
-}
-
-/** A `Retry-After` that can be believed, 0 where there is none. */
-export function retryAfterOf({ retryAfterMs = 0 }: LeaseResult): number {
-  return retryAfterMs > 0 ? Math.min(retryAfterMs, longestRetryAfterMs) : 0;
 }

@@ -1,3 +1,4 @@
+import { priorityOf, weightOf } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Load } from './load.ts';
 import type { Candidate, Tracker } from './policy.ts';
@@ -7,13 +8,17 @@ export class Member<E extends Endpoint> implements Candidate<Tracker | undefined
   readonly id: string;
   readonly endpoint: E;
   readonly weight: number;
+  readonly priority: number;
+  readonly zone: string;
   readonly load: Load;
-  readonly warmRatio = 1;
 
-  constructor(id: string, endpoint: E, weight: number, load: Load) {
-    this.id = id;
+  /** @throws RangeError when the endpoint's weight or priority makes no sense. */
+  constructor(endpoint: E, load: Load) {
+    this.id = endpoint.id;
     this.endpoint = endpoint;
-    this.weight = weight;
+    this.weight = weightOf(endpoint);
+    this.priority = priorityOf(endpoint);
+    this.zone = endpoint.zone ?? '';
     this.load = load;
   }
 
@@ -25,8 +30,12 @@ export class Member<E extends Endpoint> implements Candidate<Tracker | undefined
     return this.load.inflight;
   }
 
+  get warmRatio(): number {
+    return this.load.warmRatio;
+  }
+
   get pressure(): number {
-    return this.weight > 0 ? this.load.inflight / (this.weight * this.warmRatio) : Infinity;
+    return this.weight > 0 ? this.load.inflight / (this.weight * this.load.warmRatio) : Infinity;
   }
 
   get latencyMs(): number | undefined {

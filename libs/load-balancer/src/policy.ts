@@ -104,6 +104,8 @@ export interface LeaseResult {
   readonly latencyMs?: number;
   /** The endpoint asked to be left alone for so long, ms (`Retry-After` of a 429 or 503); at most 300 000 count. */
   readonly retryAfterMs?: number;
+  /** How busy the endpoint says it is, 0 to 1: lets zone-aware routing keep some headroom. */
+  readonly utilizationRatio?: number;
 }
 
 export type Outcome = 'success' | 'failure' | 'ignored';

@@ -1,24 +1,34 @@
 import { adaptivePolicy } from './adaptive.ts';
+import { boundedLoadPolicy } from './bounded-load.ts';
 import { leastConnectionsPolicy } from './least-connections.ts';
+import { maglevPolicy } from './maglev.ts';
+import { peakEwmaPolicy } from './peak-ewma.ts';
 import type { PolicyFactory } from './policy.ts';
 import { randomPolicy } from './random.ts';
+import { rendezvousPolicy } from './rendezvous.ts';
+import { ringHashPolicy } from './ring-hash.ts';
 import { roundRobinPolicy } from './round-robin.ts';
 import { weightedPolicy } from './weighted.ts';
 
 /**
- * The algorithms by name. A registry of your own that takes names from configuration is a spread away:
+ * The algorithms by name. A table of your own that takes names from configuration is a spread away:
  *
  * @example
  * const known = { ...strategies, nearest };
  * new LoadBalancer({ strategy: known[name] });
  */
 export const strategies = Object.freeze({
-  adaptive: adaptivePolicy,
+  adaptive: (tools) => adaptivePolicy(tools),
   random: randomPolicy,
   'round-robin': roundRobinPolicy,
-  weighted: weightedPolicy,
+  weighted: (tools) => weightedPolicy(tools),
   'least-connections': leastConnectionsPolicy,
-}) satisfies Readonly<Record<string, PolicyFactory>>;
+  'peak-ewma': (tools) => peakEwmaPolicy(tools),
+  'ring-hash': ringHashPolicy,
+  maglev: maglevPolicy,
+  rendezvous: rendezvousPolicy,
+  'bounded-load': (tools) => boundedLoadPolicy(tools),
+} satisfies Record<string, PolicyFactory>);
 
 /** A name of {@link strategies}. */
 export type StrategyName = keyof typeof strategies;
