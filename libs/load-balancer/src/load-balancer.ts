@@ -1,9 +1,10 @@
 import type { EjectionOptions } from './ejection.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Filter } from './filters.ts';
-import { OpenLease } from './lease.ts';
-import type { Lease, Ledger } from './lease.ts';
+import { OpenLease, TimedLease } from './lease.ts';
+import type { Lease } from './lease.ts';
 import { Load } from './load.ts';
+import type { Ledger } from './load.ts';
 import { Member } from './member.ts';
 import { numberIn } from './options.ts';
 import type { Clock, Policy, Random } from './policy.ts';
@@ -126,8 +127,10 @@ export class LoadBalancer<E extends Endpoint = Endpoint> {
    */
   pick(context?: PickContext<E>): Lease<E> | undefined {
     const request = this.#request.begin(context);
-    const member = this.#preferred(context, request) ?? this.#routes.pick(request);
-    return member && new OpenLease(member, this.#ledger, this.#isTimed ? request.nowMs : NaN);
+    const preferred = context?.prefer && this.#preferred(context.prefer, request);
+    const member = preferred || this.#routes.pick(request);
+    if (member === undefined) return undefined;
+    return this.#isTimed ? new TimedLease(member, request.nowMs) : new OpenLease(member);
   }
 
   /** One row for each endpoint, in the order of the last update. */
@@ -143,14 +146,14 @@ export class LoadBalancer<E extends Endpoint = Endpoint> {
   }
 
   #loadOf(id: string): Load {
-    return this.#loads.get(id) ?? new Load(this.#policy.track?.(id));
+    return this.#loads.get(id) ?? new Load(this.#ledger, this.#policy.track?.(id));
   }
 
-  #preferred(context: PickContext<E> | undefined, request: MemberRequest<E>): Member<E> | undefined {
-    if (context?.prefer === undefined) return undefined;
-    const member = this.#members.get(context.prefer);
+  #preferred(id: string, request: MemberRequest<E>): Member<E> | undefined {
+    const member = this.#members.get(id);
+    if (member === undefined) return undefined;
     request.lenience = 'cold';
-    const isUsable = member !== undefined && request.accepts(member);
+    const isUsable = request.accepts(member);
     request.lenience = 'usual';
     return isUsable ? member : undefined;
   }

@@ -1,5 +1,6 @@
 import type { Conduct } from './conduct.ts';
-import type { Outcome, Tracker } from './policy.ts';
+import type { Clock, LeaseResult, Outcome, Tracker } from './policy.ts';
+import type { Restraints } from './restraints.ts';
 
 /** The response time that an endpoint has before its first answer (seed formula: `avgResponseTime || 1000`). */
 export const unmeasuredMs = 1000;
@@ -15,6 +16,12 @@ export interface Queued {
   readonly startMs: number;
   before: Queued | undefined;
   after: Queued | undefined;
+}
+
+/** What the loads of one balancer have in common. */
+export interface Ledger {
+  readonly clock: Clock;
+  readonly restraints: Restraints;
 }
 
 /** What is known about one id. Leases count here, whatever becomes of the endpoint meanwhile. */
@@ -33,6 +40,7 @@ export class Load {
   restUntilMs = -Infinity;
   /** Kept by ejection. */
   conduct: Conduct | undefined;
+  readonly #ledger: Ledger;
   #utilizationRatio: number | undefined;
   #reportedMs = 0;
   #inflight = 0;
@@ -41,7 +49,8 @@ export class Load {
   #oldest: Queued | undefined;
   #newest: Queued | undefined;
 
-  constructor(tracker: Tracker | undefined) {
+  constructor(ledger: Ledger, tracker: Tracker | undefined) {
+    this.#ledger = ledger;
     this.tracker = tracker;
   }
 
@@ -83,25 +92,41 @@ export class Load {
     this.#picks++;
   }
 
-  close(outcome: Outcome, latencyMs: number | undefined): void {
+  close(result: LeaseResult): void {
     this.#inflight--;
-    if (latencyMs !== undefined) this.#learn(outcome, latencyMs);
+    const { latencyMs } = result;
+    if (latencyMs !== undefined) this.#learn(result.outcome, latencyMs);
+    if (result.retryAfterMs !== undefined || result.utilizationRatio !== undefined)
+      this.#ledger.restraints.heard(this, result);
   }
 
+  /** After `open()`, of a lease that is timed. */
   enqueue(lease: Queued): void {
     lease.before = this.#newest;
     if (this.#newest === undefined) this.#oldest = lease;
     else this.#newest.after = lease;
     this.#newest = lease;
+    this.tracker?.opened?.(lease.startMs);
+    this.#ledger.restraints.opened(this, lease.startMs);
   }
 
-  dequeue(lease: Queued): void {
+  /** In place of `close()`, of a lease that is timed. */
+  dequeue(lease: Queued, result: LeaseResult): void {
     const { before, after } = lease;
     if (before === undefined) this.#oldest = after;
     else before.after = after;
     if (after === undefined) this.#newest = before;
     else after.before = before;
     lease.before = lease.after = undefined;
+    this.#settle(lease.startMs, result);
+  }
+
+  #settle(startMs: number, result: LeaseResult): void {
+    const nowMs = this.#ledger.clock.now();
+    const told = result.latencyMs === undefined ? { ...result, latencyMs: nowMs - startMs } : result;
+    this.close(told);
+    this.tracker?.ended?.(told, nowMs);
+    this.#ledger.restraints.ended(this, told, startMs, nowMs);
   }
 
   #learn(outcome: Outcome, latencyMs: number): void {

@@ -7,6 +7,9 @@ import { Rendezvous } from './rendezvous.ts';
 const sizes = [65_537, 655_373, 5_000_011] as const;
 const fewestSlotsEach = 6;
 
+/** 16 bits hold the indexes of all but enormous sets, and stay in the cache. */
+type Slots = Uint16Array | Uint32Array;
+
 /** Slots tried for a key whose candidates are refused before the whole set is looked at. */
 const mostTries = 8;
 
@@ -21,12 +24,12 @@ export function maglevPolicy(): Policy {
 /** The table. */
 export class Maglev<C extends Candidate> implements Picker<C> {
   readonly #candidates: readonly C[];
-  readonly #table: Uint32Array;
+  readonly #table: Slots;
   #rendezvous: Rendezvous<C> | undefined;
 
   constructor(candidates: readonly C[]) {
     this.#candidates = candidates;
-    this.#table = candidates.length > 1 ? tableOf(candidates) : new Uint32Array(candidates.length);
+    this.#table = candidates.length > 1 ? tableOf(candidates) : new Uint16Array(candidates.length);
   }
 
   pick(request: Pick<PickRequest<C>, 'accepts' | 'hash'>): C | undefined {
@@ -42,28 +45,38 @@ export class Maglev<C extends Candidate> implements Picker<C> {
   }
 }
 
-function tableOf(candidates: readonly Candidate[]): Uint32Array {
+function tableOf(candidates: readonly Candidate[]): Slots {
   const order = hashOrder(candidates);
   const size = sizes.find((slots) => slots >= order.length * fewestSlotsEach) ?? sizes[2];
-  const next = Uint32Array.from(order, (at) => hashOf(idAt(candidates, at), 1) % size);
-  const skip = Uint32Array.from(order, (at) => (hashOf(idAt(candidates, at), 2) % (size - 1)) + 1);
+  const hashes = Uint32Array.from(order, (at) => hashOf(candidates[at]?.id ?? ''));
+  const next = hashes.map((hash) => mix(hash + 1) % size);
+  const skip = hashes.map((hash) => (mix(hash + 2) % (size - 1)) + 1);
   const weights = Float64Array.from(order, (at) => candidates[at]?.weight ?? 0);
   const heaviest = weights.reduce((most, weight) => Math.max(most, weight), 0) || 1;
   const targets = new Float64Array(order.length);
-  const table = new Uint32Array(size).fill(size);
+  const table = candidates.length <= 2 ** 16 ? new Uint16Array(size) : new Uint32Array(size);
+  // Most of the time goes into the search for the last free slots: one bit each stays in the nearest cache.
+  const taken = new Uint32Array((size >>> 5) + 1);
   for (let turn = 1, filled = 0; ; turn++) {
     for (let at = 0; at < order.length; at++) {
       if (turn * (weights[at] || heaviest) < (targets[at] ?? 0)) continue;
       targets[at] = (targets[at] ?? 0) + heaviest;
-      let slot = next[at] ?? 0;
-      while (table[slot] !== size) slot = (slot + (skip[at] ?? 0)) % size;
+      const slot = freeSlot(taken, size, next[at] ?? 0, skip[at] ?? 1);
+      taken[slot >>> 5] = (taken[slot >>> 5] ?? 0) | (1 << (slot & 31));
       table[slot] = order[at] ?? 0;
-      next[at] = (slot + (skip[at] ?? 0)) % size;
+      next[at] = slot;
       if (++filled === size) return table;
     }
   }
 }
 
-function idAt(candidates: readonly Candidate[], at: number): string {
-  return candidates[at]?.id ?? '';
+/** The next slot of a permutation that nobody has taken. */
+function freeSlot(taken: Uint32Array, size: number, start: number, skip: number): number {
+  let slot = start;
+  while (((taken[slot >>> 5] ?? 0) >>> (slot & 31)) & 1) {
+    // (slot + skip) % size without a division, and without a branch that nobody can foresee.
+    slot += skip - size;
+    slot += size & (slot >> 31);
+  }
+  return slot;
 }

@@ -1,4 +1,4 @@
-import { hashOf } from './hash.ts';
+import { hashOf, mix } from './hash.ts';
 import type { Candidate } from './policy.ts';
 
 /** Room for an index beside a 32-bit hash in the 53 bits of a number. */
@@ -17,14 +17,17 @@ export function ringPoints(
   candidates: readonly Candidate[],
   count: (candidate: Candidate) => number,
 ): { readonly places: Uint32Array; readonly owners: Uint32Array } {
-  const keys: number[] = [];
-  candidates.forEach((candidate, owner) => {
-    const points = count(candidate);
-    for (let point = 0; point < points; point++) keys.push(hashOf(candidate.id, point + 1) * indexes + owner);
+  const counts = candidates.map(count);
+  const keys = new Float64Array(counts.reduce((sum, points) => sum + points, 0));
+  let filled = 0;
+  candidates.forEach(({ id }, owner) => {
+    const hash = hashOf(id);
+    for (let point = 0; point < (counts[owner] ?? 0); point++)
+      keys[filled++] = mix(hash + Math.imul(point + 1, 0x9e3779b9)) * indexes + owner;
   });
-  const sorted = Float64Array.from(keys).sort();
+  keys.sort();
   return {
-    places: Uint32Array.from(sorted, (key) => Math.floor(key / indexes)),
-    owners: Uint32Array.from(sorted, (key) => key % indexes),
+    places: Uint32Array.from(keys, (key) => Math.floor(key / indexes)),
+    owners: Uint32Array.from(keys, (key) => key % indexes),
   };
 }

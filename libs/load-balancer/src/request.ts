@@ -16,6 +16,7 @@ export class MemberRequest<E extends Endpoint> implements PickRequest<Member<E>>
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #restraints: Restraints;
+  #isSpecial = false;
   #nowMs: number | undefined;
   #hash: number | undefined;
   #key: string | undefined;
@@ -32,10 +33,8 @@ export class MemberRequest<E extends Endpoint> implements PickRequest<Member<E>>
 
   begin(context: PickContext<E> | undefined): this {
     this.#nowMs = this.#hash = undefined;
-    this.#key = context?.key;
-    this.#excluded = context?.excluded?.size ? context.excluded : undefined;
-    this.#only = context?.only;
     this.lenience = 'usual';
+    if (context !== undefined || this.#isSpecial) this.#specialize(context);
     return this;
   }
 
@@ -66,6 +65,13 @@ export class MemberRequest<E extends Endpoint> implements PickRequest<Member<E>>
   /** 0 to 1, by which a route is chosen: the same for the same key. */
   get route(): number {
     return this.#chance(routeSalt);
+  }
+
+  #specialize(context: PickContext<E> | undefined): void {
+    this.#isSpecial = context !== undefined;
+    this.#key = context?.key;
+    this.#excluded = context?.excluded?.size ? context.excluded : undefined;
+    this.#only = context?.only;
   }
 
   #passes({ load }: Member<E>): boolean {

@@ -45,8 +45,10 @@ class Ring<C extends Candidate> implements Picker<C> {
   pick(request: PickRequest<C>): C | undefined {
     let nearest = Infinity;
     let found: C | undefined;
+    let seed = request.hash | 0;
     for (let probe = 0; probe < probes; probe++) {
-      const place = mix(request.hash + probe * 0x9e3779b9);
+      seed = (seed + 0x9e3779b9) | 0;
+      const place = mix(seed);
       const at = this.#behind(place);
       const distance = ((this.#places[at] ?? 0) - place) >>> 0;
       if (distance >= nearest) continue;

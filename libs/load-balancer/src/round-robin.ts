@@ -30,10 +30,14 @@ interface Turns {
 function lapPicker<C extends Candidate>(candidates: readonly C[], turns: Turns, random: Random): Picker<C> {
   const weights = candidates.map(({ weight }) => weight);
   const lap = lapOf(weights);
+  let next = lap.length > 0 ? turns.taken % lap.length : 0;
   return {
     pick(request) {
       for (let steps = 0; steps < lap.length; steps++) {
-        const candidate = candidates[lap[turns.taken++ % lap.length] ?? 0];
+        const candidate = candidates[lap[next] ?? 0];
+        // By hand: a division would cost as much as the rest.
+        next = next + 1 === lap.length ? 0 : next + 1;
+        turns.taken++;
         if (candidate !== undefined && request.accepts(candidate)) return candidate;
       }
       // Nobody on the lap; what is left has a weight of 0.

@@ -10,6 +10,7 @@ const mostDraws = 8;
  * equal loads the first drawn stays, so the shares are the weights.
  *
  * `load` is any number that is lower for who should be picked; it need not know the weights (`pressure` does).
+ * `nowMs` is told when the function takes it.
  */
 export function twoChoices<C extends Candidate>(
   candidates: readonly C[],
@@ -25,6 +26,8 @@ export function twoChoices<C extends Candidate>(
     (least, { weight }) => (weight > 0 ? Math.min(least, weight) : least),
     Infinity,
   );
+  // The clock costs more than all the rest: it is read only for who asks for the time.
+  const isTimed = load.length > 1;
   return {
     pick(request) {
       const one = draw.pick(request);
@@ -35,10 +38,13 @@ export function twoChoices<C extends Candidate>(
           // As if each unit of weight were a replica, and two different replicas were drawn: both may be of one candidate.
           if (one.weight > unit && random() * one.weight >= unit) return one;
         } else if (other !== undefined && request.accepts(other)) {
-          return load(other, request.nowMs) < load(one, request.nowMs) ? other : one;
+          const nowMs = isTimed ? request.nowMs : 0;
+          return load(other, nowMs) < load(one, nowMs) ? other : one;
         }
       }
-      return lessLoaded(one, anyOther(candidates, one, request, random), request, load);
+      const other = anyOther(candidates, one, request, random);
+      const nowMs = isTimed ? request.nowMs : 0;
+      return other !== undefined && load(other, nowMs) < load(one, nowMs) ? other : one;
     },
   };
 }
@@ -56,13 +62,4 @@ function anyOther<C extends Candidate>(
     if (other !== undefined && other !== one && other.weight > 0 && request.accepts(other)) return other;
   }
   return undefined;
-}
-
-function lessLoaded<C>(
-  one: C,
-  other: C | undefined,
-  { nowMs }: PickRequest<C>,
-  load: (candidate: C, nowMs: number) => number,
-): C {
-  return other !== undefined && load(other, nowMs) < load(one, nowMs) ? other : one;
 }
