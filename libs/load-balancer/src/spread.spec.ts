@@ -2,16 +2,21 @@
 import { describe, expect, test } from '@jest/globals';
 import { LoadBalancer } from './load-balancer.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { LeaseResult } from './policy.ts';
 import { strategies } from './strategies.ts';
 import type { StrategyName } from './strategies.ts';
 import { seeded } from './testing/seeded.ts';
 import { expectShares } from './testing/shares.ts';
 
-/** Those that promise exact shares of idle endpoints; a ring is as fair as its points, see hashing.spec.ts. */
-const names = (Object.keys(strategies) as StrategyName[]).filter((name) => name !== 'ring-hash');
+/** Those that promise exact shares of idle endpoints. A ring is as fair as its points, see hashing.spec.ts; adaptive see below. */
+const names = (Object.keys(strategies) as StrategyName[]).filter(
+  (name) => name !== 'ring-hash' && name !== 'adaptive',
+);
 
 function balancerOf(strategy: StrategyName, endpoints: readonly Endpoint[], seed = 42): LoadBalancer {
-  const balancer = new LoadBalancer({ strategy, random: seeded(seed) });
+  let now = 0;
+  const clock = { now: () => (now += 5) };
+  const balancer = new LoadBalancer({ strategy, random: seeded(seed), clock });
   balancer.update(endpoints);
   return balancer;
 }
@@ -20,12 +25,12 @@ const plain = (length: number) => Array.from({ length }, (_, at) => ({ id: `e${a
 const weighing = (...weights: number[]) => weights.map((weight, at) => ({ id: `e${at}`, weight }));
 
 /** Picks that many times, one lease after the other, and counts by position. */
-function counts(balancer: LoadBalancer, picks: number): number[] {
+function counts(balancer: LoadBalancer, picks: number, result?: LeaseResult): number[] {
   const order = balancer.getSnapshot().map(({ id }) => id);
   const found = order.map(() => 0);
   for (let at = 0; at < picks; at++) {
     const lease = balancer.pick();
-    lease?.done();
+    lease?.done(result);
     const position = order.indexOf(lease?.endpoint.id ?? '');
     found[position] = (found[position] ?? NaN) + 1;
   }
@@ -79,6 +84,22 @@ describe.each(names)('%s', (strategy) => {
       } else if (strategy === 'least-connections' && every === 40) expectShares(found, shares);
       else if (strategy !== 'least-connections') expectShares(found, shares);
     }
+  });
+});
+
+describe('adaptive', () => {
+  const success = { outcome: 'success', latencyMs: 5 } as const;
+
+  test.each([2, 3, 9, 50])('equals among %d that are asked one after the other all get work', (length) => {
+    const found = counts(balancerOf('adaptive', plain(length)), 500 * length, success);
+    for (const count of found) expect(Math.abs(count - 500)).toBeLessThan(250);
+  });
+
+  test('those that are asked one after the other get about what they weigh', () => {
+    const found = counts(balancerOf('adaptive', weighing(1, 2, 5)), 4000, success);
+    [500, 1000, 2500].forEach((share, at) => {
+      expect(Math.abs((found[at] ?? NaN) - share)).toBeLessThan(share / 2);
+    });
   });
 });
 
