@@ -1,96 +1,47 @@
-import type { Candidate, LeaseResult, Policy, PolicyTools, Tracker } from './policy.ts';
+import { AdaptivePool } from './adaptive-pool.ts';
+import { AdaptivePulse } from './adaptive-pulse.ts';
+import type { Candidate, Policy, PolicyTools } from './policy.ts';
 import { twoChoices } from './two-choices.ts';
 
-/** The average of the response times looks back over so many typical ones. */
-const memoryOfMedians = 30;
-/** How much an open request counts that has been waiting: one that is older than expected says that worse is to come. */
-const ageDivisor = 1.5;
-/** Failures are forgiven with this time constant. */
-const forgiveMs = 4000;
-/** Weight of the newest outcome. */
-const newestRatio = 0.5;
-const successExponent = 4;
-const leastSuccess = 1e-4;
-/** The typical response time before the first answer. */
-const unmeasuredMs = 10;
-
 /**
- * The default: the less loaded of two by `max(base + latency, age of the oldest open request / 1.5) * (open + 1) / success^4`.
- * Sees what is slow (latency), what hangs (age), what is full (open requests) and what fails (success), and forgets it
- * in seconds, so that who recovers is used again.
+ * The default: the less loaded of two at random, where everything counts that makes an endpoint a bad choice.
+ *
+ * ```
+ * load      (typical / 2 + max(expected, silent)) * (pressure * (1 + 10 * doubt) + 1) * (1 + doubt)^2
+ *
+ * typical   median response time of all the endpoints
+ * expected  average of this one's over the last 60 typical response times (at most 1 s); what it exceeds the typical by
+ *           fades with the age A of the newest answer, by 1 - (A / 2.8 s)^2; 0 before the first answer
+ * silent    how long a request has been open that no later one has overtaken; fades with the time since the newest request
+ * pressure  open requests for each unit of weight
+ * doubt     the odds that it is broken, by Bayes' rule, halved every 370 ms:
+ *           after a failure   min(100, (doubt + prior) * 0.6 / failure ratio of the pool), as of when the request was sent
+ *           after a success   doubt * 0.4
+ *           in the first factor at least 0.3 until it has answered
+ * prior     seconds since its last success, 0.0001 to 0.1
+ * ```
+ *
+ * Why so (each found, and checked, by the simulation in `bench/simulation`):
+ * - Response times alone draw everybody to what fails at once; so do open requests alone, and they see late what is slow.
+ *   How long an endpoint has been silent is the first sign of a pause. Age alone is not: a download is no silence.
+ * - A long memory keeps away who is well again: 10 s of it, as in a peak EWMA, cost 10 to 40 s. Here all that is bad fades
+ *   in less than 3 s without a timer, late but steeply, so that who is bad gets one request in 2.5 to 3 s from each
+ *   caller, at any number of callers and any rate. That request is the price of being back within 3 s.
+ * - A failure counts by what it says: in a pool that never fails it convicts, where everybody fails 1 % it does not (the
+ *   good ones would take turns in being avoided), nor at one that has just answered well hundreds of times in a second.
+ * - Who is in doubt, or new, is tested by one request, not by all that come before the test has ended.
+ *
+ * Two choices: Mitzenmacher 2001. Response time times open requests: Finagle's peak EWMA. Success and the age of open
+ * requests as parts of the load: kratos. O(1), no timers, allocates nothing.
  */
-export function adaptivePolicy({ random }: PolicyTools): Policy<Pulse> {
-  const pool = { medianMs: unmeasuredMs };
+export function adaptivePolicy({ random }: PolicyTools): Policy<AdaptivePulse> {
+  const pool = new AdaptivePool();
   return {
-    track: () => new Pulse(pool),
-    build(candidates) {
-      let left = 0;
-      const choices = twoChoices(candidates, random, loadOf);
-      return {
-        pick(request) {
-          if (left-- <= 0) {
-            pool.medianMs = medianOf(candidates) ?? pool.medianMs;
-            left = Math.max(16, candidates.length);
-          }
-          return choices.pick(request);
-        },
-      };
-    },
+    track: () => new AdaptivePulse(pool),
+    build: (candidates) => twoChoices(candidates, random, loadOf),
   };
 }
 
-interface Pool {
-  medianMs: number;
-}
-
-/** What is known of one endpoint. */
-class Pulse implements Tracker {
-  readonly #pool: Pool;
-  latencyMs: number | undefined;
-  #latencyAt = 0;
-  #success = 1;
-  #successAt = 0;
-
-  constructor(pool: Pool) {
-    this.#pool = pool;
-  }
-
-  ended({ outcome, latencyMs }: LeaseResult, nowMs: number): void {
-    if (outcome === 'ignored') return;
-    const success = outcome === 'success';
-    this.#success = newestRatio * this.successRatio(nowMs) + (success ? 1 - newestRatio : 0);
-    this.#successAt = nowMs;
-    if (success && latencyMs !== undefined) this.#learn(latencyMs, nowMs);
-  }
-
-  successRatio(nowMs: number): number {
-    if (this.#success >= 1) return 1;
-    return 1 - (1 - this.#success) * Math.exp((this.#successAt - nowMs) / forgiveMs);
-  }
-
-  load(candidate: Candidate, nowMs: number): number {
-    const { medianMs } = this.#pool;
-    const expected = medianMs + (this.latencyMs ?? medianMs);
-    const waited = (nowMs - candidate.oldestStartMs) / ageDivisor;
-    const success = Math.max(leastSuccess, this.successRatio(nowMs) ** successExponent);
-    return (Math.max(expected, waited) * (candidate.pressure + 1)) / success;
-  }
-
-  #learn(latencyMs: number, nowMs: number): void {
-    const kept =
-      this.latencyMs === undefined
-        ? 0
-        : Math.exp((this.#latencyAt - nowMs) / (memoryOfMedians * this.#pool.medianMs));
-    this.latencyMs = kept * (this.latencyMs ?? 0) + (1 - kept) * latencyMs;
-    this.#latencyAt = nowMs;
-  }
-}
-
-function loadOf(candidate: Candidate<Pulse>, nowMs: number): number {
+function loadOf(candidate: Candidate<AdaptivePulse>, nowMs: number): number {
   return candidate.tracker.load(candidate, nowMs);
-}
-
-function medianOf(candidates: readonly Candidate<Pulse>[]): number | undefined {
-  const known = candidates.flatMap(({ tracker }) => tracker.latencyMs ?? []).sort((a, b) => a - b);
-  return known[known.length >> 1];
 }

@@ -13,7 +13,7 @@ export interface Ticket {
 export interface Balancer {
   /** From now on there are the servers 0 to count - 1. */
   update(count: number, nowMs: number): void;
-  pick(nowMs: number): Ticket;
+  pick(nowMs: number): Ticket | undefined;
 }
 
 /** A way to balance, by the name that the tables show. */
