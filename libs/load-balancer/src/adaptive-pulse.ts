@@ -6,7 +6,9 @@ import type { Candidate, LeaseResult, Tracker } from './policy.ts';
 const memoryOfTypical = 60;
 const longestMemoryMs = 1_000;
 /** What was slow or silent is tried again when nothing new has been heard for so long. */
-const forgetMs = 2_800;
+const forgetMs = 2_600;
+/** More doubt does not count: when the others are a hundred times as loaded as usual, who is broken gets what they cannot do. */
+const greatestDoubt = 9;
 /** A request that is open at a doubtful endpoint is the test: others wait for how it ends. */
 const testWeight = 10;
 /** So is the first request that one gets which has never answered: it comes at once, the next when that went well. */
@@ -28,7 +30,7 @@ export class AdaptivePulse implements Tracker {
 
   load({ pressure, oldestStartMs }: Candidate, nowMs: number): number {
     const { typicalMs } = this.#pool;
-    const doubt = this.#doubt.odds(nowMs);
+    const doubt = Math.min(greatestDoubt, this.#doubt.odds(nowMs));
     const waitedMs = Math.max(this.#expectedMs(nowMs), this.#silentMs(oldestStartMs, nowMs));
     const caution = this.#latencyMs === undefined ? Math.max(doubt, untriedDoubt) : doubt;
     return (typicalMs / 2 + waitedMs) * (pressure * (1 + testWeight * caution) + 1) * (1 + doubt) ** 2;
@@ -84,7 +86,7 @@ export class AdaptivePulse implements Tracker {
   }
 }
 
-/** What knowledge of this age still counts: all of it at first, none after 2.8 s. */
+/** What knowledge of this age still counts: all of it at first, none after 2.6 s. */
 function fresh(ageMs: number): number {
   const age = ageMs / forgetMs;
   return age < 1 ? 1 - age * age : 0;

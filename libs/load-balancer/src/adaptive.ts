@@ -11,13 +11,13 @@ import { twoChoices } from './two-choices.ts';
  *
  * typical   median response time of all the endpoints
  * expected  average of this one's over the last 60 typical response times (at most 1 s); what it exceeds the typical by
- *           fades with the age A of the newest answer, by 1 - (A / 2.8 s)^2; 0 before the first answer
+ *           fades with the age A of the newest answer, by 1 - (A / 2.6 s)^2; 0 before the first answer
  * silent    how long a request has been open that no later one has overtaken; fades with the time since the newest request
  * pressure  open requests for each unit of weight
  * doubt     the odds that it is broken, by Bayes' rule, halved every 370 ms:
  *           after a failure   min(100, (doubt + prior) * 0.6 / failure ratio of the pool), as of when the request was sent
  *           after a success   doubt * 0.4
- *           in the first factor at least 0.3 until it has answered
+ *           counted up to 9, and in the first factor from 0.3 while it has not answered yet
  * prior     seconds since its last success, 0.0001 to 0.1
  * ```
  *
@@ -29,6 +29,7 @@ import { twoChoices } from './two-choices.ts';
  *   caller, at any number of callers and any rate. That request is the price of being back within 3 s.
  * - A failure counts by what it says: in a pool that never fails it convicts, where everybody fails 1 % it does not (the
  *   good ones would take turns in being avoided), nor at one that has just answered well hundreds of times in a second.
+ * - Doubt has a limit: where the others cannot do it all, who is broken gets the rest, instead of everybody timing out.
  * - Who is in doubt, or new, is tested by one request, not by all that come before the test has ended.
  *
  * Two choices: Mitzenmacher 2001. Response time times open requests: Finagle's peak EWMA. Success and the age of open

@@ -44,3 +44,14 @@ export function ours(name: string, strategy: StrategyName, ejection?: EjectionOp
 }
 
 export const adaptive = ours('adaptive', 'adaptive');
+
+/** Out at the first failure, for 10 s: at most a tenth of the servers, so that noise costs little room. */
+export const adaptiveEjecting = ours('adaptive + ejection at once', 'adaptive', {
+  consecutiveFailures: 1,
+  baseMs: 10_000,
+});
+
+/** Out at the second failure in a row, for 30 s. */
+export const adaptivePatient = ours('adaptive + ejection at 2 in a row', 'adaptive', {
+  consecutiveFailures: 2,
+});
