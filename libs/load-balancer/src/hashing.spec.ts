@@ -132,7 +132,7 @@ test('ring-hash: the keys share by weight, as far as its points can tell', () =>
   const counts = countsOf(owners('ring-hash', endpoints, keys(32_000)), endpoints);
   counts.forEach((count, at) => {
     const share = (32_000 * (weights[at] ?? NaN)) / 16;
-    expect(Math.abs(count - share)).toBeLessThanOrEqual(share * 0.35);
+    expect(Math.abs(count - share)).toBeLessThanOrEqual(share * 0.15);
   });
 });
 

@@ -3,8 +3,9 @@ import { ringPoints } from './points.ts';
 import type { Candidate, Picker, PickRequest, Policy } from './policy.ts';
 import { Rendezvous } from './rendezvous.ts';
 
-/** Points of a candidate of mean weight: enough to express weights. */
-const pointsEach = 8;
+/** Points of all candidates together: few have many each, which expresses weights better, many have 4 each. */
+const pointsOfAll = 4096;
+const [fewestEach, mostEach] = [4, 64] as const;
 
 /** Places at which a key asks the ring: the most loaded candidate has 5 % more than its share, whatever the number. */
 const probes = 21;
@@ -29,6 +30,7 @@ class Ring<C extends Candidate> implements Picker<C> {
 
   constructor(candidates: readonly C[]) {
     const mean = candidates.reduce((sum, { weight }) => sum + weight, 0) / candidates.length;
+    const pointsEach = Math.max(fewestEach, Math.min(mostEach, Math.floor(pointsOfAll / candidates.length)));
     const count = ({ weight }: Candidate) => {
       if (mean === 0) return pointsEach;
       return weight === 0 ? 0 : Math.max(1, Math.round((weight / mean) * pointsEach));
