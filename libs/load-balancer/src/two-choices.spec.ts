@@ -40,6 +40,15 @@ describe('twoChoices', () => {
     expect(Math.max(...sick)).toBeGreaterThan(0); // a look, not a ban
   });
 
+  test('what is usual does not become bad, however long two of three are sick', () => {
+    const [good = 0] = picks([1, 100, 200], 9000, { warmUp: 20_000 });
+    expect(good / 9000).toBeGreaterThan(0.95);
+  });
+
+  test('when all have become heavy, that is usual after some picks: the shares are those of the pairs again', () => {
+    expectShares(picks([1001, 1002, 1003], 9000, { warmUp: 2000 }), [2, 1, 0]);
+  });
+
   test('a sick one that weighs most is not kept because it was drawn twice', () => {
     const [, heavy = NaN] = picks([1, 100], 9000, { weights: [1, 9], warmUp: 200 });
     expect(heavy / 9000).toBeLessThan(0.6);

@@ -7,8 +7,11 @@ const mostDraws = 8;
 /** Both are bad when the better one is loaded so many times as much as those that were picked lately. */
 const badFactor = 8;
 
-/** Part of the way that the usual load moves to a new one. */
-const newestRatio = 1 / 16;
+/**
+ * Part of the way that the usual load moves to a new one. Slowly up and never by a stray: bad picks would raise what is usual,
+ * until bad is usual, and then nobody would look further any more.
+ */
+const [ratioUp, ratioDown] = [1 / 128, 1 / 16] as const;
 
 /**
  * The less loaded of two candidates drawn at random by weight: nearly as good as the least of all, O(1), and it does not
@@ -101,14 +104,14 @@ class TwoChoices<C extends Candidate> implements Picker<C> {
       const its = this.#load(other, nowMs);
       if (its < least) [chosen, least] = [other, its];
     }
-    // What is usual may change, but not by one stray.
-    this.#learn(usual > 0 ? Math.min(least, usual * badFactor) : least);
+    this.#learn(least);
     return chosen;
   }
 
   #learn(load: number): void {
     if (load === Infinity) return;
     const usual = this.#usual ?? load;
-    this.#usual = usual + (load - usual) * newestRatio;
+    if (load <= usual) this.#usual = usual + (load - usual) * ratioDown;
+    else this.#usual = usual + (usual > 0 ? Math.min(load - usual, usual * badFactor) : load) * ratioUp;
   }
 }
