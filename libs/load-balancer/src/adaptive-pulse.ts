@@ -20,6 +20,8 @@ export class AdaptivePulse implements Tracker {
   readonly #doubt = new AdaptiveDoubt();
   #latencyMs: number | undefined;
   #learnedMs = 0;
+  /** When the request was sent that told the newest response time: it speaks of then. */
+  #toldMs = 0;
   #newestStartMs = 0;
   /** Start of the oldest request that no success of a later one has overtaken. */
   #silentSinceMs = Infinity;
@@ -69,6 +71,7 @@ export class AdaptivePulse implements Tracker {
     const kept = this.#latencyMs === undefined ? 0 : Math.exp((this.#learnedMs - nowMs) / memoryMs);
     this.#latencyMs = kept * (this.#latencyMs ?? 0) + (1 - kept) * latencyMs;
     this.#learnedMs = nowMs;
+    this.#toldMs = nowMs - latencyMs;
   }
 
   /** The average; of one that is slow the excess fades, so that it gets the request in which it can show that it is well. */
@@ -76,7 +79,7 @@ export class AdaptivePulse implements Tracker {
     if (this.#latencyMs === undefined) return 0;
     const { typicalMs } = this.#pool;
     const excessMs = this.#latencyMs - typicalMs;
-    return typicalMs + (excessMs > 0 ? excessMs * fresh(nowMs - this.#learnedMs) : excessMs);
+    return typicalMs + (excessMs > 0 ? excessMs * fresh(nowMs - this.#toldMs) : excessMs);
   }
 
   /** How long it has been silent: with an answer owed, while no later request was answered (a long download is no silence). */

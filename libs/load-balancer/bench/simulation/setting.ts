@@ -23,27 +23,40 @@ export function nameOf({ clients, servers, serviceMs, loadRatio }: Setting): str
   return `${clients} x ${servers}, ${serviceMs} ms, ${loadRatio * 100} %`;
 }
 
-/** So many requests a second are simulated for the whole 20 s; with more of them the phases are shorter. */
-const fullRate = 10;
-const busyRate = 100;
-
 /** All of 1, 5, 100 callers x 3, 20, 200 servers x 1, 10, 100 ms x 30, 60, 85 % load. */
 export function grid(): readonly Setting[] {
   return [1, 10, 100].flatMap((serviceMs) =>
     [3, 20, 200].flatMap((servers) =>
       [1, 5, 100].flatMap((clients) =>
-        [0.3, 0.6, 0.85].map((loadRatio) =>
-          bounded({ ...researchPoint, clients, servers, serviceMs, loadRatio }),
-        ),
+        [0.3, 0.6, 0.85].map((loadRatio) => at({ clients, servers, serviceMs, loadRatio })),
       ),
     ),
   );
 }
 
-/** The same point with phases so short that a run stays within some three million requests. */
-export function bounded(setting: Setting): Setting {
+/** Points of the grid, each away from the middle in one direction, where the field is ranked as well. */
+export function neighbours(): readonly Setting[] {
+  const middle = { clients: 5, servers: 20, serviceMs: 10, loadRatio: 0.6 };
+  return [
+    at({ ...middle, clients: 1 }),
+    at({ ...middle, clients: 100 }),
+    at({ ...middle, servers: 3 }),
+    at({ ...middle, servers: 200, serviceMs: 100 }),
+    at({ ...middle, loadRatio: 0.3 }),
+    at({ ...middle, loadRatio: 0.85 }),
+  ];
+}
+
+/** Above so many requests for each ms a run takes so long that only the whole grid has the point. */
+export const mostInShort = 100;
+/** Up to so many the fault lasts 20 s; above, all phases are shorter. */
+const mostInFull = 10;
+
+/** The research point, but for this; what comes back within 3 s needs no 40 s to show it. */
+function at(difference: Pick<Setting, 'clients' | 'servers' | 'serviceMs' | 'loadRatio'>): Setting {
+  const setting = { ...researchPoint, ...difference, healthyMs: 5_000, recoveryMs: 8_000 };
   const rate = rateOf(setting);
-  if (rate <= fullRate) return { ...setting, healthyMs: 5_000, recoveryMs: 8_000 };
-  if (rate <= busyRate) return { ...setting, healthyMs: 1_500, faultMs: 8_000, recoveryMs: 4_000 };
-  return { ...setting, healthyMs: 500, faultMs: 4_000, recoveryMs: 3_500 };
+  if (rate <= mostInFull) return setting;
+  if (rate <= mostInShort) return { ...setting, healthyMs: 1_500, faultMs: 8_000, recoveryMs: 4_000 };
+  return { ...setting, healthyMs: 250, faultMs: 4_000, recoveryMs: 3_500 };
 }
