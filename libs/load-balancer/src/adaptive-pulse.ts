@@ -4,9 +4,9 @@ import type { Candidate, LeaseResult, Tracker } from './policy.ts';
 
 /** The average of the response times looks back over so many typical ones, and so long at most. */
 const memoryOfTypical = 60;
-const longestMemoryMs = 1_000;
+const longestMemoryMs = 500;
 /** What was slow or silent is tried again when nothing new has been heard for so long. */
-const forgetMs = 2_600;
+const forgetMs = 2_800;
 /** More doubt does not count: when the others are a hundred times as loaded as usual, who is broken gets what they cannot do. */
 const greatestDoubt = 9;
 /** A request that is open at a doubtful endpoint is the test: others wait for how it ends. */
@@ -89,7 +89,7 @@ export class AdaptivePulse implements Tracker {
   }
 }
 
-/** What knowledge of this age still counts: all of it at first, none after 2.6 s. */
+/** What knowledge of this age still counts: all of it at first, none after 2.8 s. */
 function fresh(ageMs: number): number {
   const age = ageMs / forgetMs;
   return age < 1 ? 1 - age * age : 0;

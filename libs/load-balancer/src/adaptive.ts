@@ -10,8 +10,8 @@ import { twoChoices } from './two-choices.ts';
  * load      (typical / 2 + max(expected, silent)) * (pressure * (1 + 10 * doubt) + 1) * (1 + doubt)^2
  *
  * typical   median response time of all the endpoints
- * expected  average of this one's over the last 60 typical response times (at most 1 s); what it exceeds the typical by
- *           fades with the age A of the newest answered request, by 1 - (A / 2.6 s)^2; 0 before the first
+ * expected  average of this one's over the last 60 typical response times (at most 500 ms); what it exceeds the typical by
+ *           fades with the age A of the newest answered request, by 1 - (A / 2.8 s)^2; 0 before the first
  * silent    how long a request has been open that no later one has overtaken; fades with the time since the newest request
  * pressure  open requests for each unit of weight
  * doubt     the odds that it is broken, by Bayes' rule, halved every 370 ms:

@@ -1,3 +1,6 @@
+/** Bound once, as the look-up of a global is slow in the context of a test. */
+const never = Infinity;
+
 /** What is still to happen, the earliest first: a binary heap. Equal times come out in any fixed order. */
 export class EventHeap<T> {
   readonly #times: number[] = [];
@@ -5,7 +8,7 @@ export class EventHeap<T> {
 
   /** When the next event happens, Infinity when none will. */
   get nextMs(): number {
-    return this.#times[0] ?? Infinity;
+    return this.#times[0] ?? never;
   }
 
   push(timeMs: number, event: T): void {
