@@ -10,6 +10,19 @@ import { ringHashPolicy } from './ring-hash.ts';
 import { roundRobinPolicy } from './round-robin.ts';
 import { weightedPolicy } from './weighted.ts';
 
+/** A name of {@link strategies}. */
+export type StrategyName =
+  | 'adaptive'
+  | 'random'
+  | 'round-robin'
+  | 'weighted'
+  | 'least-connections'
+  | 'peak-ewma'
+  | 'ring-hash'
+  | 'maglev'
+  | 'rendezvous'
+  | 'bounded-load';
+
 /**
  * The algorithms by name. A table of your own that takes names from configuration is a spread away:
  *
@@ -17,7 +30,7 @@ import { weightedPolicy } from './weighted.ts';
  * const known = { ...strategies, nearest };
  * new LoadBalancer({ strategy: known[name] });
  */
-export const strategies = Object.freeze({
+export const strategies: Readonly<Record<StrategyName, PolicyFactory>> = Object.freeze({
   adaptive: (tools) => adaptivePolicy(tools),
   random: randomPolicy,
   'round-robin': roundRobinPolicy,
@@ -28,10 +41,7 @@ export const strategies = Object.freeze({
   maglev: maglevPolicy,
   rendezvous: rendezvousPolicy,
   'bounded-load': (tools) => boundedLoadPolicy(tools),
-} satisfies Record<string, PolicyFactory>);
-
-/** A name of {@link strategies}. */
-export type StrategyName = keyof typeof strategies;
+} satisfies Record<StrategyName, PolicyFactory>);
 
 /** How one endpoint is chosen among several: by name, or by an algorithm of your own. */
 export type Strategy = StrategyName | PolicyFactory;
