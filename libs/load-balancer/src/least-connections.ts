@@ -1,4 +1,3 @@
-import { Lottery } from './lottery.ts';
 import type { Candidate, Picker, Policy, PolicyTools, Random } from './policy.ts';
 import { twoChoices } from './two-choices.ts';
 
@@ -21,17 +20,20 @@ export function leastConnectionsPolicy({ random }: PolicyTools): Policy {
 function leastOf<C extends Candidate>(candidates: readonly C[], random: Random): Picker<C> {
   return {
     pick(request) {
+      let winner: C | undefined;
       let least = Infinity;
-      let ties = new Lottery<C>(random);
+      let tied = 0;
       for (const candidate of candidates) {
         if (!request.accepts(candidate)) continue;
-        const load = candidate.pressure;
-        if (load > least) continue;
-        if (load < least) ties = new Lottery<C>(random);
-        least = load;
-        ties.enter(candidate, candidate.weight);
+        const { pressure } = candidate;
+        if (pressure > least) continue;
+        // Those of weight 0 have all the same pressure, Infinity, and count as equals.
+        const ticket = candidate.weight || 1;
+        tied = pressure < least ? ticket : tied + ticket;
+        least = pressure;
+        if (tied === ticket || random() * tied < ticket) winner = candidate;
       }
-      return ties.winner;
+      return winner;
     },
   };
 }
