@@ -11,7 +11,7 @@ const forgetMs = 2_800;
 const greatestDoubt = 9;
 /** A request that is open at a doubtful endpoint is the test: others wait for how it ends. */
 const testWeight = 10;
-/** So is the first request that one gets which has never answered: it comes at once, the next when that went well. */
+/** Who has never answered gets its first request at once, and is treated like this until the answer. */
 const untriedDoubt = 0.3;
 
 /** What the adaptive policy knows of one endpoint, and the load that comes of it. */

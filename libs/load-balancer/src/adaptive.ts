@@ -30,7 +30,8 @@ import { twoChoices } from './two-choices.ts';
  * - A failure counts by what it says: in a pool that never fails it convicts, where everybody fails 1 % it does not (the
  *   good ones would take turns in being avoided), nor at one that has just answered well hundreds of times in a second.
  * - Doubt has a limit: where the others cannot do it all, who is broken gets the rest, instead of everybody timing out.
- * - Who is in doubt, or new, is tested by one request, not by all that come before the test has ended.
+ * - Who is in doubt is tested by one request, not by all that come before the test has ended. Who is new gets its first
+ *   one at once, the next ones later than others.
  *
  * Two choices: Mitzenmacher 2001. Response time times open requests: Finagle's peak EWMA. Success and the age of open
  * requests as parts of the load: kratos. O(1), no timers, allocates nothing.
