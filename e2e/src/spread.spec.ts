@@ -31,14 +31,15 @@ async function spread(client: ServiceClient, concurrency: number): Promise<numbe
 /**
  * 300 requests over 3 instances, 100 expected each. Round robin is exact. Random: sigma = sqrt(300 * 1/3 * 2/3) = 8.2,
  * so 100 +- 41 (5 sigma) fails by chance once in a million runs. Least connections in batches of 30 keeps the three
- * within the ties of each batch. Weighted follows the response times, so only starvation is excluded: each gets
- * at least 10 % (its weights are bounded).
+ * within the ties of each batch. Weighted and adaptive follow the response times, so only starvation is excluded: each
+ * gets at least 10 %.
  */
 test.each([
   ['round-robin', 100, 100],
   ['random', 59, 141],
   ['least-connections', 59, 141],
   ['weighted', 30, 240],
+  ['adaptive', 30, 240],
 ] as const)('%s: every instance gets between %i and %i of 300', async (strategy, least, most) => {
   const client = createServiceClient({ discovery, strategy });
   const counts = await spread(client, 30);

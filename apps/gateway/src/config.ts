@@ -1,3 +1,4 @@
+import { strategies, type StrategyName } from '@mesh/service-client';
 import { durationMs, integer, port, serviceSettings } from '@mesh/service-kit';
 import { z } from 'zod';
 
@@ -5,8 +6,8 @@ import { z } from 'zod';
 export const gatewayConfig = z.object({
   ...serviceSettings,
   PORT: port(8000),
-  /** How an instance is picked. */
-  LOAD_BALANCING: z.enum(['random', 'round-robin', 'weighted', 'least-connections']).default('random'),
+  /** How an instance is picked: a strategy of `@mesh/load-balancer`. */
+  LOAD_BALANCING: z.enum(Object.keys(strategies) as StrategyName[]).default('adaptive'),
   /** Failures in the window that open the circuit of an upstream. */
   CIRCUIT_MAXIMUM_FAILURES: integer(3, { min: 1, max: 1000 }),
   CIRCUIT_TIME_WINDOW_MS: integer(30_000, { min: 1, max: 86_400_000 }),

@@ -1,4 +1,4 @@
-import type { Random } from './picker.ts';
+import type { PickRequest, Random } from './policy.ts';
 
 /** Chooses among entries that come one by one, each in proportion to its weight (weighted reservoir of one). */
 export class Lottery<C> {
@@ -27,13 +27,13 @@ export class Lottery<C> {
 export function scan<C>(
   candidates: readonly C[],
   weights: ArrayLike<number>,
-  accepts: (candidate: C) => boolean,
+  request: PickRequest<C>,
   random: Random,
 ): C | undefined {
   const lottery = new Lottery<C>(random);
   for (let at = 0; at < candidates.length; at++) {
     const candidate = candidates[at];
-    if (candidate !== undefined && accepts(candidate)) lottery.enter(candidate, weights[at] ?? 0);
+    if (candidate !== undefined && request.accepts(candidate)) lottery.enter(candidate, weights[at] ?? 0);
   }
   return lottery.winner;
 }

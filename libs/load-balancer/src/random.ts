@@ -1,12 +1,14 @@
-import type { Candidate, Picker, Policy, Random } from './picker.ts';
+import type { Policy, PolicyTools } from './policy.ts';
 import { WeightedDraw } from './weighted-draw.ts';
 
 /** Any candidate, in proportion to its weight. */
-export function randomPolicy(random: Random): Policy {
+export function randomPolicy({ random }: PolicyTools): Policy {
   return {
-    build<C extends Candidate>(candidates: readonly C[]): Picker<C> {
-      const weights = candidates.map(({ weight }) => weight);
-      return new WeightedDraw(candidates, weights, random);
-    },
+    build: (candidates) =>
+      new WeightedDraw(
+        candidates,
+        candidates.map(({ weight }) => weight),
+        random,
+      ),
   };
 }

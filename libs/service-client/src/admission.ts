@@ -14,6 +14,7 @@ export class Admission {
   readonly #startedAt: number;
   #outcome: Outcome | undefined;
   #latencyMs: number | undefined;
+  #retryAfterMs: number | undefined;
 
   /** `permit` is undefined when every circuit is open and the request is sent all the same. */
   constructor(lease: Lease<GuardedInstance>, permit: Permit | undefined, clock: { now(): number }) {
@@ -33,10 +34,19 @@ export class Admission {
     this.#permit?.settle(outcome, error);
   }
 
+  /** The instance asked to be left alone for so long. */
+  leaveAlone(retryAfterMs: number): void {
+    this.#retryAfterMs = retryAfterMs;
+  }
+
   /** Takes the request off the instance's load; one that was never settled blames nobody. */
   release(): void {
     this.settle('ignored');
     const outcome = this.#outcome ?? 'ignored';
-    this.#lease.done(this.#latencyMs === undefined ? { outcome } : { outcome, latencyMs: this.#latencyMs });
+    this.#lease.done({
+      outcome,
+      ...(this.#latencyMs !== undefined && { latencyMs: this.#latencyMs }),
+      ...(this.#retryAfterMs !== undefined && { retryAfterMs: this.#retryAfterMs }),
+    });
   }
 }

@@ -19,13 +19,20 @@ export interface CallContext {
   trace?: TraceContext;
   /** Deadline over all attempts and the body, in milliseconds. Default: none. */
   timeoutMs?: number;
+  /** What hashing strategies go by: calls with the same key go to the same instance. */
+  key?: string;
+  /** Id of the instance that is asked when it can be: a sticky session. */
+  prefer?: string;
 }
+
+/** What a caller may say about its call. */
+export type CallWishes = Pick<CallContext, 'trace' | 'timeoutMs' | 'key' | 'prefer'>;
 
 /** undici's dispatch options with the context of a call on them. */
 export type ServiceDispatchOptions = Dispatcher.DispatchOptions & { [callContext]?: CallContext };
 
 /** A fresh context for one call. @throws RangeError when `timeoutMs` is out of range. */
-export function createCallContext(init: Pick<CallContext, 'trace' | 'timeoutMs'> = {}): CallContext {
+export function createCallContext(init: CallWishes = {}): CallContext {
   durationMs('timeoutMs', init.timeoutMs ?? 0);
   return { tried: new Set(), attempts: 0, ...init };
 }

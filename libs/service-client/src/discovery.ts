@@ -5,8 +5,10 @@ export interface ServiceInstance {
   /** Name or address to connect to. */
   readonly host: string;
   readonly port: number;
-  /** Share of the traffic under the weighted strategy (default 1). */
+  /** Share of the traffic relative to the others (default 1). */
   readonly weight?: number;
+  /** `zone`, `version` and `priority` count for the balancer, the rest for its filters. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
   /** Changes when the instance restarts; its circuit then starts anew. */
   readonly incarnation?: string | number;
 }

@@ -1,5 +1,7 @@
+export { strategies } from '@mesh/load-balancer';
+export type { Strategy, StrategyName } from '@mesh/load-balancer';
 export { callContext, contextOf, createCallContext } from './call-context.ts';
-export type { CallContext, ServiceDispatchOptions } from './call-context.ts';
+export type { CallContext, CallWishes, ServiceDispatchOptions } from './call-context.ts';
 export type { CallTotalsSnapshot } from './call-totals.ts';
 export type { Discovery, Resolution, ServiceInstance } from './discovery.ts';
 export {
@@ -23,7 +25,7 @@ export type {
   ServiceClientSnapshot,
 } from './service-client.ts';
 export { ServicePools } from './service-pool.ts';
-export type { InstanceSnapshot, ServicePoolOptions, ServiceSnapshot } from './service-pool.ts';
+export type { Balancing, InstanceSnapshot, ServicePoolOptions, ServiceSnapshot } from './service-pool.ts';
 export { ServiceResponse } from './service-response.ts';
 export { services } from './services.ts';
 export type { ServicesOptions } from './services.ts';

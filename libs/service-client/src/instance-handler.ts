@@ -1,6 +1,7 @@
 import { detached } from './call-controller.ts';
 import { errorKind, isTimeout } from './error-kind.ts';
 import { TimeoutError, UpstreamError, isTimeoutError } from './errors.ts';
+import { readRetryAfterMs } from './retry-policy.ts';
 import type { Admission } from './admission.ts';
 import type { Controller, Handler, ResponseHeaders, UpgradeSocket } from './undici-types.ts';
 
@@ -55,6 +56,7 @@ export class InstanceHandler implements Handler {
   onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, message?: string): void {
     // 1xx is news on the way, the outcome comes with the final head.
     if (status >= 200) this.#settle(outcomeOf(status));
+    if (status === 503) this.#heed(headers);
     this.#handler.onResponseStart?.(controller, status, headers, message);
   }
 
@@ -100,6 +102,12 @@ export class InstanceHandler implements Handler {
   #settle(outcome: 'success' | 'failure' | 'ignored', error?: Error): void {
     clearTimeout(this.#timer);
     this.#admission.settle(outcome, error);
+  }
+
+  /** Only of a 503: a 429 speaks of the caller, and others call through the same client. */
+  #heed(headers: ResponseHeaders): void {
+    const retryAfterMs = readRetryAfterMs(headers['retry-after']);
+    if (retryAfterMs !== undefined) this.#admission.leaveAlone(retryAfterMs);
   }
 
   #end(): void {

@@ -55,10 +55,52 @@ const hang: RequestListener = () => undefined;
 describe('survival', () => {
   test('one of two always 503: every idempotent call is good, and the circuit of the bad one opens', async () => {
     const [good, bad] = [await upstream('good'), await upstream('bad', 503)];
-    const client = clientOf([good, bad]);
+    const client = clientOf([good, bad], { strategy: 'random' });
     for (let i = 0; i < 60; i++) expect((await client.json(users)).instance).toBe('good');
     expect([row(client, 'bad')?.state, bad.hits]).toEqual(['open', 3]);
     expect(client.getSnapshot().totals).toMatchObject({ requests: 60, succeeded: 60, failed: 0, retries: 3 });
+  });
+
+  test('by default the bad one is avoided before its circuit has to open', async () => {
+    const [good, bad] = [await upstream('good'), await upstream('bad', 503)];
+    const client = clientOf([good, bad]);
+    for (let i = 0; i < 60; i++) expect((await client.json(users)).instance).toBe('good');
+    expect(bad.hits).toBeLessThanOrEqual(3);
+  });
+
+  test('an instance that asks to be left alone by a 503 with Retry-After is, whatever the strategy', async () => {
+    const [good, full] = [await upstream('good'), await upstream('full')];
+    full.listener = (_, response) => response.writeHead(503, { 'retry-after': '60' }).end();
+    const client = clientOf([good, full], { strategy: 'round-robin' });
+    for (let i = 0; i < 20; i++) expect((await client.json(users)).instance).toBe('good');
+    expect(full.hits).toBe(1);
+  });
+
+  test('a 429 is about one caller: the instance goes on serving the others', async () => {
+    const [one, two] = [await upstream('one', 429), await upstream('two', 429)];
+    const client = clientOf([one, two], { strategy: 'round-robin' });
+    for (let i = 0; i < 10; i++) await (await client.request(users)).dump();
+    expect([one.hits, two.hits]).toEqual([5, 5]);
+  });
+
+  test('a key goes to the same instance under a hashing strategy, a preferred instance under any', async () => {
+    const servers = [await upstream('a'), await upstream('b'), await upstream('c')];
+    const hashing = clientOf(servers, { strategy: 'maglev' });
+    const asked = new Set<string>();
+    for (let i = 0; i < 10; i++) asked.add((await hashing.json({ ...users, key: 'user-7' })).instance);
+    expect(asked.size).toBe(1);
+    const sticky = clientOf(servers);
+    for (let i = 0; i < 10; i++) expect((await sticky.json({ ...users, prefer: 'b' })).instance).toBe('b');
+  });
+
+  test('balancing options reach the balancer: a filter', async () => {
+    const [near, far, old] = [await upstream('near'), await upstream('far'), await upstream('old')];
+    const client = clientOf([near, far, old], {
+      balancing: { filter: ({ id }) => id !== 'old' },
+      strategy: 'round-robin',
+    });
+    for (let i = 0; i < 10; i++) await client.json(users);
+    expect([near.hits, far.hits, old.hits]).toEqual([5, 5, 0]);
   });
 
   test('a server killed under load: no GET fails', async () => {
@@ -560,7 +602,10 @@ describe('what stays behind', () => {
 
   test('connections are reused, also when answers are discarded', async () => {
     const [good, bad] = [await upstream('good'), await upstream('bad', 503)];
-    const client = clientOf([good, bad], { circuitBreaker: { maximumFailuresAllowed: 1000 } });
+    const client = clientOf([good, bad], {
+      strategy: 'random',
+      circuitBreaker: { maximumFailuresAllowed: 1000 },
+    });
     for (let i = 0; i < 50; i++) await client.json(users);
     expect(bad.hits).toBeGreaterThan(5);
     // Two, because a connection rests for one turn of the event loop before undici uses it again.

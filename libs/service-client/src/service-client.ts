@@ -12,7 +12,7 @@ import { hasHeader } from './headers.ts';
 import { legacyHandlers } from './legacy-handlers.ts';
 import { durationMs, integer } from './options.ts';
 import { retry, type RetryOptions } from './retry.ts';
-import { ServicePools, type ServiceSnapshot } from './service-pool.ts';
+import { ServicePools, type Balancing, type ServiceSnapshot } from './service-pool.ts';
 import { ServiceResponse } from './service-response.ts';
 import { services } from './services.ts';
 
@@ -20,8 +20,10 @@ import { services } from './services.ts';
 export interface ServiceClientOptions {
   /** Where the instances come from: a `DiscoveryClient`, or any object with `peek` and `resolve`. */
   readonly discovery: Discovery;
-  /** How an instance is picked (default `'random'`). */
+  /** How an instance is picked: a name of `@mesh/load-balancer` or a policy of your own (default `'adaptive'`). */
   readonly strategy?: Strategy;
+  /** Slow start, ejection, zones and the like, see `@mesh/load-balancer` (default: none of them). */
+  readonly balancing?: Balancing;
   /** Options of the breaker that each instance gets for itself (default: 3 failures in 30 s, 30 s open). */
   readonly circuitBreaker?: CircuitBreakerOptions;
   /** Options of the retry; `{ maxRetries: 0 }` turns it off. */
@@ -61,6 +63,10 @@ export interface ServiceCall {
   readonly signal?: AbortSignal;
   /** Deadline over all attempts and the body in milliseconds (default: the client's; 0 = none). */
   readonly timeoutMs?: number;
+  /** What hashing strategies (`maglev` ...) go by: calls with the same key go to the same instance. */
+  readonly key?: string;
+  /** Id of the instance that is asked when it can be: a sticky session. */
+  readonly prefer?: string;
 }
 
 /** Parsed JSON and where it came from. */
@@ -91,11 +97,13 @@ export class ServiceClient {
 
   /** @throws RangeError naming an option that is out of range, and its value. */
   constructor(options: ServiceClientOptions) {
-    const { discovery, strategy, circuitBreaker, maxServices, attemptTimeoutMs, bodyTimeoutMs } = options;
+    const { discovery, strategy, balancing, circuitBreaker, maxServices } = options;
+    const { attemptTimeoutMs, bodyTimeoutMs } = options;
     this.#timeoutMs = durationMs('timeoutMs', options.timeoutMs ?? 30_000);
     this.#maxBodyBytes = integer('maxBodyBytes', options.maxBodyBytes ?? 10 * 1024 * 1024, 1);
     this.#pools = new ServicePools({
       ...(strategy !== undefined && { strategy }),
+      ...(balancing !== undefined && { balancing }),
       ...(circuitBreaker !== undefined && { circuitBreaker }),
       ...(maxServices !== undefined && { maxServices }),
     });
@@ -143,7 +151,7 @@ export class ServiceClient {
    * not begin with `/`.
    */
   async request(call: ServiceCall): Promise<ServiceResponse> {
-    const { service, trace, timeoutMs = this.#timeoutMs } = call;
+    const { service, trace, key, prefer, timeoutMs = this.#timeoutMs } = call;
     // Anything else would be an origin of its own and leave the mesh.
     if (!isServiceName(service)) throw new NoInstanceError(service);
     if (!call.path.startsWith('/'))
@@ -151,6 +159,8 @@ export class ServiceClient {
     const context = createCallContext({
       timeoutMs,
       ...(trace !== undefined && { trace }),
+      ...(key !== undefined && { key }),
+      ...(prefer !== undefined && { prefer }),
     });
     const data = await this.dispatcher.request(readCall(call, context));
     return new ServiceResponse(data, { service, context, maxBodyBytes: this.#maxBodyBytes });

@@ -4,7 +4,7 @@ import {
   type CircuitState,
   type Permit,
 } from '@mesh/circuit-breaker';
-import { LoadBalancer, type Lease, type Strategy } from '@mesh/load-balancer';
+import { LoadBalancer, type Lease, type LoadBalancerOptions, type Strategy } from '@mesh/load-balancer';
 import { LRUCache } from 'lru-cache';
 import { Admission } from './admission.ts';
 import type { CallContext } from './call-context.ts';
@@ -12,10 +12,18 @@ import type { ServiceInstance } from './discovery.ts';
 import { GuardedInstance } from './guarded-instance.ts';
 import { integer } from './options.ts';
 
+/** Options of the balancer of each service, beside its strategy. */
+export type Balancing = Pick<
+  LoadBalancerOptions,
+  'filter' | 'subset' | 'zone' | 'slowStart' | 'ejection' | 'panicRatio'
+>;
+
 /** How the instances of services are chosen and guarded. */
 export interface ServicePoolOptions {
-  /** How an instance is picked (default `'random'`). */
+  /** How an instance is picked: a name of `@mesh/load-balancer` or a policy of your own (default `'adaptive'`). */
   readonly strategy?: Strategy;
+  /** Slow start, ejection, zones and the like, see `@mesh/load-balancer` (default: none of them). */
+  readonly balancing?: Balancing;
   /** Options of the breaker that each instance gets for itself. */
   readonly circuitBreaker?: CircuitBreakerOptions;
   /** Most services remembered at a time (default 1000); the one used longest ago is forgotten. */
@@ -65,11 +73,16 @@ export class ServicePool {
 
   /** @throws RangeError when an option is out of range. */
   constructor(name: string, options: ServicePoolOptions) {
-    const { strategy = 'random', random } = options;
+    const { strategy = 'adaptive', balancing, random } = options;
     this.#name = name;
     this.#options = options;
     this.#clock = options.clock ?? performance;
-    this.#balancer = new LoadBalancer(random === undefined ? { strategy } : { strategy, random });
+    this.#balancer = new LoadBalancer<GuardedInstance>({
+      ...balancing,
+      strategy,
+      clock: this.#clock,
+      ...(random !== undefined && { random }),
+    });
   }
 
   /** Takes over a new list of instances; the list of last time costs one comparison. */
@@ -90,9 +103,9 @@ export class ServicePool {
    */
   admit(context: CallContext): Admission | undefined {
     const { tried } = context;
-    const fresh = this.#pick(tried);
+    const fresh = this.#pick(context, tried);
     const settled = fresh?.permit !== undefined || tried.size === 0;
-    const chosen = settled ? fresh : better(fresh, this.#pick(nobody));
+    const chosen = settled ? fresh : better(fresh, this.#pick(context, nobody));
     if (chosen === undefined) return undefined;
     const { id } = chosen.lease.endpoint;
     if (tried.has(id)) tried.clear();
@@ -134,8 +147,8 @@ export class ServicePool {
   }
 
   /** A pick has no permit when the balancer could offer nothing better than a circuit that refuses. */
-  #pick(excluded: ReadonlySet<string>): Pick | undefined {
-    const lease = this.#balancer.pick({ excluded });
+  #pick({ key, prefer }: CallContext, excluded: ReadonlySet<string>): Admitted | undefined {
+    const lease = this.#balancer.pick({ excluded, prefer, ...(key !== undefined && { key }) });
     return lease && { lease, permit: lease.endpoint.breaker.tryAcquire() };
   }
 
@@ -145,13 +158,13 @@ export class ServicePool {
   }
 }
 
-interface Pick {
+interface Admitted {
   readonly lease: Lease<GuardedInstance>;
   readonly permit: Permit | undefined;
 }
 
 /** A tried instance that may be asked beats an untried one whose circuit is open; the loser's load is taken back. */
-function better(fresh: Pick | undefined, again: Pick | undefined): Pick | undefined {
+function better(fresh: Admitted | undefined, again: Admitted | undefined): Admitted | undefined {
   if (fresh === undefined || again === undefined) return fresh ?? again;
   const [winner, loser] = again.permit === undefined ? [fresh, again] : [again, fresh];
   loser.lease.done({ outcome: 'ignored' });
