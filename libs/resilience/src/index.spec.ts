@@ -32,6 +32,7 @@ test('exports what the README names', () => {
     'isTimeoutError',
     'keyedRateLimiter',
     'pipeline',
+    'platformTimers',
     'rateLimitHeaders',
     'rateLimiter',
     'retry',

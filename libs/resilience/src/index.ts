@@ -49,5 +49,5 @@ export type { GiveUpReason, RetryEvents, RetryOptions } from './retry-options.ts
 export { Retry, retry } from './retry.ts';
 export { standard, type StandardOptions } from './standard.ts';
 export { TimeLimiter, timeLimiter, type TimeLimiterEvents, type TimeLimiterOptions } from './time-limiter.ts';
-export type { Clock, Random, Timers } from './time.ts';
+export { platformTimers, type Clock, type Random, type Timers } from './time.ts';
 export { TimeoutError, isTimeoutError } from './timeout-error.ts';

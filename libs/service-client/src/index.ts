@@ -12,9 +12,7 @@ export {
   isTimeoutError,
   isUpstreamError,
 } from './errors.ts';
-export type { CallResult, Timers } from './retried-call.ts';
-export { RetryBudget } from './retry-budget.ts';
-export type { RetryBudgetOptions } from './retry-budget.ts';
+export type { CallResult } from './retried-call.ts';
 export { retry } from './retry.ts';
 export type { RetryOptions } from './retry.ts';
 export { ServiceClient, createServiceClient } from './service-client.ts';

@@ -1,19 +1,13 @@
 import { Readable } from 'node:stream';
+import type { RetryBudget, Timers } from '@mesh/resilience';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { errorKind, toError } from './error-kind.ts';
 import { TimeoutError } from './errors.ts';
 import { CallController, detached } from './call-controller.ts';
 import type { CallContext, ServiceDispatchOptions } from './call-context.ts';
-import type { RetryBudget } from './retry-budget.ts';
 import { mayRetry, readRetryAfterMs, retryDelayMs } from './retry-policy.ts';
 import type { AttemptFailure, BackoffPolicy } from './retry-policy.ts';
 import type { Controller, Dispatch, Handler, ResponseHeaders } from './undici-types.ts';
-
-/** Timers that can be replaced by virtual ones. */
-export interface Timers {
-  setTimeout(callback: () => void, delayMs: number): unknown;
-  clearTimeout(timer: unknown): void;
-}
 
 /** How a call ended, told once: at the final response headers or at the error that the caller gets. */
 export interface CallResult {
@@ -126,7 +120,7 @@ export class RetriedCall implements AttemptOwner {
 
   #keepDeadline(timeoutMs: number): void {
     const { timers } = this.#policy;
-    const timer = timers.setTimeout(() => {
+    const timer = timers.set(() => {
       const error = new TimeoutError(`the call did not end within ${timeoutMs} ms`, {
         timeoutMs,
         instance: this.#call.context.instance,
@@ -165,7 +159,7 @@ export class RetriedCall implements AttemptOwner {
       });
     // Not unref'd: like an open socket, a call in flight may keep the process for the moment of its back-off.
     else
-      this.#backoff = this.#policy.timers.setTimeout(() => {
+      this.#backoff = this.#policy.timers.set(() => {
         this.#next();
       }, delayMs);
     return true;
@@ -191,8 +185,8 @@ export class RetriedCall implements AttemptOwner {
 
   #finish(): void {
     this.#over = true;
-    this.#policy.timers.clearTimeout(this.#backoff);
-    this.#policy.timers.clearTimeout(this.#deadline);
+    this.#policy.timers.clear(this.#backoff);
+    this.#policy.timers.clear(this.#deadline);
   }
 
   #tell(status: number | undefined, error: Error | undefined, aborted: boolean): void {

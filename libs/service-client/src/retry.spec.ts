@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { VirtualTime } from '@mesh/resilience/testing';
 import { errors, type Dispatcher } from 'undici';
-import { VirtualTime } from './testing/virtual-time.ts';
 import {
   callContext,
   createCallContext,

@@ -1,10 +1,10 @@
+import { platformTimers, RetryBudget, type RetryBudgetOptions, type Timers } from '@mesh/resilience';
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher } from 'undici';
 import { callContext, contextOf, createCallContext, type ServiceDispatchOptions } from './call-context.ts';
 import { replayableHeaders } from './headers.ts';
 import { durationMs, integer } from './options.ts';
-import { RetriedCall, type CallResult, type RetryPolicy, type Timers } from './retried-call.ts';
-import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+import { RetriedCall, type CallResult, type RetryPolicy } from './retried-call.ts';
 
 /** Options of {@link retry}. */
 export interface RetryOptions extends RetryBudgetOptions {
@@ -28,13 +28,6 @@ export interface RetryOptions extends RetryBudgetOptions {
   readonly observe?: (result: CallResult) => void;
 }
 
-const nodeTimers: Timers = {
-  setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
-  clearTimeout: (timer) => {
-    clearTimeout(timer as NodeJS.Timeout | undefined);
-  },
-};
-
 function readPolicy(options: RetryOptions): RetryPolicy {
   const statuses = options.statuses ?? [502, 503, 504];
   for (const status of statuses) integer('retry.statuses', status, 400);
@@ -45,7 +38,7 @@ function readPolicy(options: RetryOptions): RetryPolicy {
     maxRetryAfterMs: durationMs('retry.maxRetryAfterMs', options.maxRetryAfterMs ?? 10_000),
     statuses: new Set(statuses),
     random: options.random ?? Math.random,
-    timers: options.timers ?? nodeTimers,
+    timers: options.timers ?? platformTimers,
     clock: options.clock ?? performance,
     observe: options.observe,
   };

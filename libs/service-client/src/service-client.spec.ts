@@ -195,11 +195,11 @@ describe('survival', () => {
     };
     const delays: number[] = [];
     const timers = {
-      setTimeout: (callback: () => void, delayMs: number) => {
+      set: (callback: () => void, delayMs: number) => {
         delays.push(delayMs);
         return setTimeout(callback, 0);
       },
-      clearTimeout: (timer: unknown) => {
+      clear: (timer: unknown) => {
         clearTimeout(timer as NodeJS.Timeout | undefined);
       },
     };
