@@ -1,17 +1,4 @@
-/** The part of an `AbortSignal` that is used here. */
-export interface AbortSignalLike {
-  readonly aborted: boolean;
-  readonly reason?: unknown;
-  addEventListener(type: 'abort', listener: () => void): void;
-  removeEventListener(type: 'abort', listener: () => void): void;
-}
-
-/** The platform's `AbortSignal` where your types know one (DOM, Node), else the part of it that is used here. */
-export type CallSignal = typeof globalThis extends { AbortSignal: { prototype: infer Signal } }
-  ? Signal extends AbortSignalLike
-    ? Signal
-    : AbortSignalLike
-  : AbortSignalLike;
+import type { CallSignal } from '@mesh/circuit-breaker';
 
 /** The part of an `AbortController` that is used here. */
 export interface Controller {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 // eslint-disable-next-line @nx/enforce-module-boundaries -- the peer whose bug is shown
 import * as cockatiel from 'cockatiel';
 import fc from 'fast-check';
-import type { CallSignal } from './abort-signal.ts';
+import type { CallSignal } from '@mesh/circuit-breaker';
 import { isBulkheadFullError } from './bulkhead-full-error.ts';
 import { bulkhead, type Bulkhead, type BulkheadOptions } from './bulkhead.ts';
 import { pipeline } from './pipeline.ts';

@@ -1,4 +1,5 @@
-import { both, newController, type CallSignal } from './abort-signal.ts';
+import type { CallSignal } from '@mesh/circuit-breaker';
+import { both, newController } from './abort-signal.ts';
 
 /** What a protected function is given. */
 export interface CallContext {

@@ -1,4 +1,4 @@
-export type { AbortSignalLike, CallSignal } from './abort-signal.ts';
+export type { AbortSignalLike, CallSignal } from '@mesh/circuit-breaker';
 export {
   AdaptiveConcurrency,
   adaptiveConcurrency,

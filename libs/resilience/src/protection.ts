@@ -1,4 +1,4 @@
-import type { CallSignal } from './abort-signal.ts';
+import type { CallSignal } from '@mesh/circuit-breaker';
 import { Call, type CallContext, type CallFunction, type CallResult } from './call.ts';
 import { discard } from './dispose.ts';
 import type { Next, Policy } from './policy.ts';
