@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { boom, deferred, succeed } from './testing/calls.ts';
+import { consecutiveFailures } from './consecutive-failures.ts';
+import { boom, deferred, fail, succeed } from './testing/calls.ts';
 import { trapRejections } from './testing/rejection-trap.ts';
 import { trip, virtual } from './testing/virtual-breaker.ts';
+import { failureCount, failureRate, windowRule } from './window-rule.ts';
 
 trapRejections();
 
@@ -53,5 +55,37 @@ describe('generations', () => {
     expect(breaker.getSnapshot()).toMatchObject({ state: 'closed', failureCount: 0, totals: { failure: 2 } });
     permit?.settle('failure');
     expect(breaker.getSnapshot().failureCount).toBe(0);
+  });
+
+  test('B13: late failures from before the outage are in no new window, of whatever rule', async () => {
+    for (const tripWhen of [
+      consecutiveFailures(3),
+      failureCount({ failures: 3, windowCalls: 10 }),
+      failureRate({ minimumCalls: 3 }),
+      windowRule({ slowAfterMs: 1e6, trips: ({ failures }) => failures >= 3 }),
+    ]) {
+      const { breaker, pass } = virtual({ tripWhen, successThreshold: 1 });
+      const old = Array.from({ length: 6 }, () => breaker.tryAcquire());
+      for (let call = 0; call < 3; call++) breaker.tryAcquire()?.settle('failure');
+      expect(breaker.state).toBe('open');
+      pass(30_000);
+      await breaker.execute(succeed);
+      const before = breaker.getSnapshot();
+      expect(before.state).toBe('closed');
+      for (const permit of old) permit?.settle('failure');
+      expect(breaker.getSnapshot()).toBe(before);
+    }
+  });
+
+  test('a wrapped function that was made before the outage protects by the circuit of now', async () => {
+    const { breaker, pass } = virtual({ successThreshold: 1 });
+    const load = breaker.wrap(fail);
+    for (let outage = 0; outage < 3; outage++) {
+      for (let call = 0; call < 3; call++) await load().catch(() => undefined);
+      expect(breaker.state).toBe('open');
+      pass(30_000);
+      await breaker.execute(succeed);
+      expect(breaker.state).toBe('closed');
+    }
   });
 });
