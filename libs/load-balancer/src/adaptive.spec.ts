@@ -91,7 +91,11 @@ const script = fc.array(
     waitMs: fc.oneof(fc.nat(20), fc.nat(5_000)),
     endpoint: fc.nat(2),
     outcome: fc.constantFrom('success', 'success', 'success', 'failure', 'ignored'),
-    latencyMs: fc.oneof(fc.nat(30), fc.nat(3_000), fc.double({ min: 0, max: 2, noNaN: true })),
+    latencyMs: fc.oneof(
+      fc.nat(30),
+      fc.nat(3_000),
+      fc.nat(200).map((hundredths) => hundredths / 100),
+    ),
   }),
   { maxLength: 60 },
 );
