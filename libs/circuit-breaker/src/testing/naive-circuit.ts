@@ -31,6 +31,7 @@ interface Opening {
   readonly retryAt: number;
   readonly attempt: number;
   readonly failureCount: number;
+  readonly cause: unknown;
 }
 
 type Phase =
@@ -126,7 +127,7 @@ export class NaiveCircuit {
     this.#law = law;
     if (renewed) this.#rule = law.twin.naive();
     if (renewed && this.#phase.state === 'closed') this.epoch++;
-    if (this.#phase.state === 'half-open') this.#findVerdict(this.#phase, undefined);
+    if (this.#phase.state === 'half-open') this.#findVerdict(this.#phase, this.#phase.opening.cause);
     // A lease may be over by the new options.
     this.#takeArrows();
   }
@@ -140,7 +141,10 @@ export class NaiveCircuit {
     }
     const left = phase.state === 'open' ? Math.ceil(phase.opening.retryAt - this.now) : 0;
     const retryAt = this.now + Math.max(0, left - Math.max(0, wallMs));
-    this.#enter({ state: 'open', opening: { ...phase.opening, openedAt: this.now, retryAt } });
+    this.#enter({
+      state: 'open',
+      opening: { ...phase.opening, openedAt: this.now, retryAt, cause: undefined },
+    });
     this.#takeArrows();
   }
 
@@ -268,7 +272,7 @@ export class NaiveCircuit {
     const planned = typeof breakMs === 'number' ? breakMs : breakMs({ attempt, failureCount, cause });
     const wished = (cause as { readonly retryAfterMs?: number } | undefined)?.retryAfterMs ?? 0;
     const retryAt = openedAt + (wished > planned ? wished : planned);
-    this.#enter({ state: 'open', opening: { openedAt, retryAt, attempt, failureCount } });
+    this.#enter({ state: 'open', opening: { openedAt, retryAt, attempt, failureCount, cause } });
   }
 
   #enter(phase: Phase): void {
