@@ -35,7 +35,7 @@ test('tells what happens, in the order in which it happened', async () => {
   ]);
 });
 
-test('B3, B18: a listener that throws, now or later, hurts no call and is told as a fault', async () => {
+test('B3, B18, goal 15: a listener that throws, now or later, hurts no call and is told as a fault', async () => {
   const { breaker } = listening();
   const bad = new Error('bad listener');
   const faults: unknown[] = [];

@@ -21,7 +21,7 @@ describe('execute', () => {
       }),
       3,
     ],
-  ])('takes %s for a success (B2: a synchronous undefined was a failure)', async (_, fn, value) => {
+  ])('takes %s for a success (B2, goal 16: a synchronous undefined was a failure)', async (_, fn, value) => {
     const { breaker } = virtual({ maximumFailuresAllowed: 1 });
     await expect(breaker.execute(fn)).resolves.toBe(value);
     await settled();
@@ -64,7 +64,7 @@ describe('execute', () => {
       }),
       boom,
     ],
-  ])('takes %s for a failure and passes it on as it was', async (_, fn, error) => {
+  ])('goal 16: takes %s for a failure and passes it on as it was', async (_, fn, error) => {
     const { breaker } = virtual({ maximumFailuresAllowed: 1 });
     await expect(
       breaker.execute(fn).then(
@@ -157,7 +157,7 @@ describe('execute', () => {
     ]);
   });
 
-  test('hides no unhandled rejection: the promise that it returns is the one that rejects', async () => {
+  test('goal 19: hides no unhandled rejection: the promise that it returns is the one that rejects', async () => {
     const { breaker } = virtual();
     const source = fail();
     const derived = breaker.execute(() => source);

@@ -54,7 +54,7 @@ function* movesAfter(script: readonly Move[]): Generator<Move> {
   }
 }
 
-describe(`all interleavings of up to ${calls} calls and ${transitions} transitions`, () => {
+describe(`goals 9, 10 and 11: all interleavings of up to ${calls} calls and ${transitions} transitions`, () => {
   test.each(laws)('$twin.text opens, $successThreshold of $trials trials close', (law) => {
     // Schedules that lead to a circuit that was met before go on as the first one did.
     const met = new Set<string>();

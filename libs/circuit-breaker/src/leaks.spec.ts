@@ -12,7 +12,7 @@ trapRejections();
 
 const kilobyte = 1_024;
 
-describe('a signal that outlives its calls', () => {
+describe('goal 14: a signal that outlives its calls', () => {
   test('keeps no listener of a million of them', async () => {
     const { breaker } = virtual({ tripWhen: failureRate({ minimumCalls: 1e9 }) });
     const controller = countingController();

@@ -32,7 +32,7 @@ describe('options', () => {
     );
   });
 
-  test('are copied: changing them later changes nothing, two breakers of one object share nothing', async () => {
+  test('B4, goal 17: are copied: changing them later changes nothing, two breakers of one object share nothing', async () => {
     const options = { maximumFailuresAllowed: 1 };
     const [one, other] = [circuitBreaker(options), circuitBreaker(options)];
     options.maximumFailuresAllowed = 100;

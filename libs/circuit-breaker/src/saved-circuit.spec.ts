@@ -17,7 +17,7 @@ function restart(saved: SavedCircuit, wallNow: number, options = {}): VirtualBre
   return both;
 }
 
-describe('a circuit that is saved and restored', () => {
+describe('goal 20: a circuit that is saved and restored', () => {
   test('closed: is closed, and its window starts empty', async () => {
     const { breaker } = virtual({ maximumFailuresAllowed: 3 });
     await trip(breaker, 2);
@@ -34,7 +34,7 @@ describe('a circuit that is saved and restored', () => {
     expect(next.breaker.getSnapshot()).toMatchObject({ state: 'closed', failureCount: 0 });
   });
 
-  test('open: stays open for what is left of its break, less the time that has passed', async () => {
+  test('B7: open: stays open for what is left of its break, less the time that has passed', async () => {
     const { breaker, pass } = virtual(brittle);
     await trip(breaker, 1);
     pass(30);

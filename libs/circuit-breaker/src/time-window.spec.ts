@@ -63,7 +63,7 @@ test('the bounds are exact: a call counts at one window and is gone at eleven te
   expect(window.calls).toBe(0);
 });
 
-test('B11: after an hour without traffic nothing of it is left, whatever the gap', () => {
+test('B11, goal 12: after an hour without traffic nothing of it is left, whatever the gap', () => {
   for (const gapMs of [110, 111, 220, 3_600_000, 3_600_005, 1e15]) {
     const window = new TimeWindow(lengthMs);
     for (let call = 0; call < 9; call++) window.record(true, false, call * 10);

@@ -97,7 +97,7 @@ class LineCall {
   }
 }
 
-test('whoever comes, goes and ends in whatever order: the line is the naive one, first come, first served', async () => {
+test('goal 18: whoever comes, goes and ends in whatever order: the line is the naive one, first come, first served', async () => {
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.constant({ do: 'arrive' as const }) },
     {
