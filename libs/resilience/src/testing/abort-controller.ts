@@ -1,4 +1,5 @@
-import type { CallSignal, Controller } from '../abort-signal.ts';
+import type { CallSignal } from '@mesh/circuit-breaker';
+import type { Controller } from '../abort-signal.ts';
 
 type Listen = CallSignal['addEventListener'];
 
