@@ -196,12 +196,6 @@ export class Circuit implements PermitOwner {
     return (this.#outageAt(now) ?? phase.outage).attempt;
   }
 
-  /** Takes the arrows that time has drawn, as a call would. */
-  look(): void {
-    this.#catchUp(this.#clocks.exact.now());
-    this.journal.tell();
-  }
-
   /** Milliseconds until trials that give no answer have opened the circuit again; undefined when there are none. */
   get leaseLeftMs(): number | undefined {
     const phase = this.#phase;

@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { isCircuitOpenError } from './errors.ts';
-import { boom, fail, settled, succeed } from './testing/calls.ts';
+import type { CallResult, CircuitBreakerOptions } from './options.ts';
+import { boom, deferred, fail, rejectionOf, settled, succeed } from './testing/calls.ts';
 import { trapRejections } from './testing/rejection-trap.ts';
-import { trip, virtual } from './testing/virtual-breaker.ts';
+import { newController, timeoutError } from './testing/signals.ts';
+import { halfOpen, trip, virtual, type VirtualBreaker } from './testing/virtual-breaker.ts';
 
 trapRejections();
 
@@ -163,5 +165,71 @@ describe('execute', () => {
     const derived = breaker.execute(() => source);
     expect(derived).not.toBe(source);
     await expect(derived).rejects.toBe(boom);
+  });
+});
+
+describe('a classifier', () => {
+  /** Ways in which a call is made: at once, with an ear for its signal, as a trial. */
+  const ways: [string, (options: CircuitBreakerOptions) => Promise<VirtualBreaker>, boolean][] = [
+    ['at once', (options) => Promise.resolve(virtual(options)), false],
+    ['with a signal', (options) => Promise.resolve(virtual(options)), true],
+    ['as a trial', halfOpen, false],
+  ];
+
+  test.each(ways)('judges values and errors of a call %s', async (_, make, listens) => {
+    const seen: CallResult[] = [];
+    let upsideDown = false;
+    const { breaker } = await make({
+      maximumFailuresAllowed: 1,
+      trials: 9,
+      successThreshold: 9,
+      classify: (result) => {
+        seen.push(result);
+        return result.ok === upsideDown ? 'failure' : 'success';
+      },
+    });
+    upsideDown = true;
+    const options = listens ? { signal: newController().signal } : {};
+    const { success } = breaker.getSnapshot().totals;
+    await breaker.execute(fail, options).catch(() => undefined);
+    expect(breaker.getSnapshot().totals.success).toBe(success + 1);
+    await breaker.execute(succeed, options);
+    expect(breaker.state).toBe('open');
+    // What made the circuit half-open has been judged, too.
+    expect(seen.slice(-2)).toEqual([
+      { ok: false, error: boom },
+      { ok: true, value: 'ok' },
+    ]);
+    expect(await rejectionOf(breaker.execute(succeed))).toMatchObject({ cause: 'ok' });
+  });
+
+  test('is not asked about a call that its caller left, nor again about one that took too long', async () => {
+    const seen: unknown[] = [];
+    const { breaker } = virtual({
+      maximumFailuresAllowed: 9,
+      classify: (result) => {
+        seen.push(result);
+        return 'failure';
+      },
+    });
+    const ignored: unknown[] = [];
+    breaker.on('ignored', (event) => ignored.push(event));
+    const late = timeoutError();
+    for (const reason of ['gone', late]) {
+      for (const end of ['resolve', 'reject'] as const) {
+        const controller = newController();
+        const work = deferred<unknown>();
+        const call = rejectionOf(breaker.execute(() => work.promise, { signal: controller.signal }));
+        controller.abort(reason);
+        expect(await call).toBe(reason);
+        work[end](boom);
+        await settled();
+      }
+    }
+    expect(seen).toEqual([
+      { ok: false, error: late },
+      { ok: false, error: late },
+    ]);
+    expect(ignored).toHaveLength(2);
   });
 });

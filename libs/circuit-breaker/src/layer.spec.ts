@@ -58,6 +58,8 @@ describe.each(ways)('layer, %s', (_, options) => {
 
   test('an aborted call that rejects is ignored, a timed out one failed', async () => {
     const { breaker } = virtual(options);
+    const ignored: unknown[] = [];
+    breaker.on('ignored', (event) => ignored.push(event));
     const work = deferred();
     const layer = breaker.layer(() => work.promise);
     const [left, late] = [new PipelineCall(), new PipelineCall()];
@@ -67,6 +69,7 @@ describe.each(ways)('layer, %s', (_, options) => {
     work.reject(boom);
     expect(await Promise.all(calls)).toEqual([boom, boom]);
     expect(breaker.getSnapshot().totals).toEqual({ success: 0, failure: 1, ignored: 1, rejected: 0 });
+    expect(ignored).toHaveLength(1);
     expect(left.listeners.size + late.listeners.size).toBe(0);
   });
 });
@@ -100,12 +103,15 @@ describe('layer, as a trial', () => {
 
   test('an aborted call that rejects without telling is ignored all the same', async () => {
     const { breaker } = await halfOpen();
+    const ignored: unknown[] = [];
+    breaker.on('ignored', (event) => ignored.push(event));
     const work = deferred();
     const call = { aborted: false, reason: 'gone' };
     const answer = rejectionOf(breaker.layer(() => work.promise)(call));
     call.aborted = true;
     work.reject(boom);
     expect(await answer).toBe(boom);
+    expect(ignored).toHaveLength(1);
     expect([breaker.state, breaker.available]).toEqual(['half-open', true]);
   });
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { CircuitBreaker } from './circuit-breaker.ts';
+import { CircuitBreaker, type CallOptions } from './circuit-breaker.ts';
 import { isCircuitOpenError } from './errors.ts';
 import type { CircuitBreakerOptions } from './options.ts';
-import { boom, deferred, hang, rejectionOf, settled, succeed } from './testing/calls.ts';
+import { boom, deferred, hang, rejectionOf, settled, succeed, throwBoom } from './testing/calls.ts';
 import { trapRejections } from './testing/rejection-trap.ts';
 import { countingController } from './testing/signals.ts';
 import { brittle, halfOpen, trip, virtual } from './testing/virtual-breaker.ts';
@@ -142,21 +142,27 @@ describe('a caller who goes while it waits (B15: others noticed only after the v
     expect(controller.listeners).toBe(0);
   });
 
-  test('in the moment between its turn and its call: nothing is called, and the abort is no failure', async () => {
-    const { breaker } = await halfOpen(waiting(2));
-    const trial = breaker.tryAcquire();
-    const { signal, abort } = countingController();
-    const called: unknown[] = [];
-    const thrown = rejectionOf(breaker.execute(() => called.push(1), { signal }));
-    const outcome = breaker.tryExecute(() => called.push(2), { signal });
-    trial?.settle('ignored');
-    abort('gone');
-    expect(await thrown).toBe('gone');
-    expect(await outcome).toEqual({ ok: false, error: 'gone' });
-    expect(called).toEqual([]);
-    expect(breaker.getSnapshot().totals).toMatchObject({ failure: 1, ignored: 2 });
-    expect(breaker.available).toBe(true);
-  });
+  test.each<[string, (breaker: CircuitBreaker, options: CallOptions) => Promise<unknown>]>([
+    ['execute', (breaker, options) => rejectionOf(breaker.execute(throwBoom, options))],
+    ['tryExecute', async (breaker, options) => (await breaker.tryExecute(throwBoom, options)).error],
+  ])(
+    'in the moment between its turn and its call: %s calls nothing, and the abort is no failure',
+    async (_, call) => {
+      const { breaker } = await halfOpen(waiting(2));
+      const ignored: unknown[] = [];
+      breaker.on('ignored', (event) => ignored.push(event));
+      const trial = breaker.tryAcquire();
+      const controller = countingController();
+      const answer = call(breaker, { signal: controller.signal });
+      trial?.settle('ignored');
+      controller.abort('gone');
+      expect(await answer).toBe('gone');
+      // The trial that gave way, and the call that gave its place back.
+      expect(ignored).toHaveLength(2);
+      expect(breaker.getSnapshot().totals).toMatchObject({ failure: 1, ignored: 2 });
+      expect(breaker.available).toBe(true);
+    },
+  );
 });
 
 describe('the one timer of the room', () => {
@@ -233,6 +239,28 @@ describe('the one timer of the room', () => {
     await pass(11);
     expect(answers).toHaveLength(1);
     await call;
+  });
+
+  test('is never set for longer than timers can wait', async () => {
+    const { breaker } = await timed(waiting(1, { probeLeaseMs: 2 ** 40 }));
+    breaker.tryAcquire();
+    const setTimer = jest.spyOn(
+      globalThis as unknown as { setTimeout: (...args: unknown[]) => unknown },
+      'setTimeout',
+    );
+    void breaker.tryExecute(succeed);
+    expect(setTimer.mock.calls.map(([, delayMs]) => delayMs)).toEqual([2 ** 31 - 1]);
+    setTimer.mockRestore();
+    breaker.reset();
+  });
+
+  test('is gone when the last who waited has become a trial', async () => {
+    const { breaker } = await timed(waiting(1));
+    const trial = breaker.tryAcquire();
+    void breaker.tryExecute(hang);
+    trial?.settle('ignored');
+    await settled();
+    expect([breaker.state, breaker.available, jest.getTimerCount()]).toEqual(['half-open', false, 0]);
   });
 
   test('follows the oldest trial that the verdict needs', async () => {

@@ -80,7 +80,6 @@ export class WaitingRoom {
         ? undefined
         : setTimeout(
             () => {
-              this.#circuit.look();
               this.#serve();
             },
             Math.min(Math.ceil(leaseLeftMs), longestDelayMs),

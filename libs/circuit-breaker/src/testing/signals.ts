@@ -13,10 +13,13 @@ export const newController = (): Controller => new AbortController();
 /** What a caller that limits its time aborts with. */
 export const timeoutError = (): Error => Object.assign(new Error('too slow'), { name: 'TimeoutError' });
 
-/** A controller whose signal counts who listens. */
+/** A controller whose signal counts who listens to its abort. */
 export function countingController(): Controller & { readonly listeners: number } {
   const real = newController();
-  let listeners = 0;
+  const counts = new Map<string, number>();
+  const count = (type: string, change: 1 | -1): void => {
+    counts.set(type, (counts.get(type) ?? 0) + change);
+  };
   const signal: CallSignal = {
     get aborted() {
       return real.signal.aborted;
@@ -25,11 +28,11 @@ export function countingController(): Controller & { readonly listeners: number 
       return real.signal.reason;
     },
     addEventListener: (type, listener) => {
-      listeners++;
+      count(type, 1);
       real.signal.addEventListener(type, listener);
     },
     removeEventListener: (type, listener) => {
-      listeners--;
+      count(type, -1);
       real.signal.removeEventListener(type, listener);
     },
   };
@@ -39,7 +42,7 @@ export function countingController(): Controller & { readonly listeners: number 
       real.abort(reason);
     },
     get listeners() {
-      return listeners;
+      return counts.get('abort') ?? 0;
     },
   };
 }
