@@ -1,0 +1,1 @@
+export { healthMonitor } from './health-monitor.ts';
