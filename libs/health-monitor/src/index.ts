@@ -1,1 +1,1 @@
-export { healthMonitor } from './health-monitor.ts';
+export { LatencySketch } from './latency-sketch.ts';
