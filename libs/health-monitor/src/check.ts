@@ -15,6 +15,8 @@ export interface CheckResult {
   readonly identity?: string;
   /** With `down`: do not wait for more of the kind. */
   readonly immediate?: boolean;
+  /** Whatever else it said; passed to listeners and not kept. */
+  readonly details?: unknown;
 }
 
 /**

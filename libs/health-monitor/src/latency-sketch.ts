@@ -9,8 +9,38 @@ const least = 0.001;
 const most = 1e9;
 const fullCount = 65_535;
 
-/** What a sketch is of: bins and how many samples each of them stands for, lowest first. */
-type Bins = Iterable<readonly [bin: number, samples: number]>;
+/** A place among the bins of a sketch. */
+class BinCursor {
+  readonly #keys: Uint16Array;
+  readonly #counts: Uint16Array;
+  readonly #bins: number;
+  readonly #weight: number;
+  #at = 0;
+
+  constructor(keys: Uint16Array, counts: Uint16Array, bins: number, weight: number) {
+    this.#keys = keys;
+    this.#counts = counts;
+    this.#bins = bins;
+    this.#weight = weight;
+  }
+
+  /** The bin that comes next; Infinity when there is none. */
+  get bin(): number {
+    return this.#at < this.#bins ? (this.#keys[this.#at] ?? 0) : Infinity;
+  }
+
+  /** How many samples it stands for; then the next one is at hand. */
+  take(): number {
+    return (this.#counts[this.#at++] ?? 0) * this.#weight;
+  }
+
+  /** Samples of all bins. */
+  total(): number {
+    let sum = 0;
+    for (let at = 0; at < this.#bins; at++) sum += this.#counts[at] ?? 0;
+    return sum * this.#weight;
+  }
+}
 
 /**
  * Quantiles of positive numbers in fixed memory, each within 1 % of the true one, and mergeable: DDSketch (Masson, Rim, Lee, VLDB 2019) with
@@ -60,7 +90,10 @@ export class LatencySketch {
   merge(other: LatencySketch): void {
     while (this.#scale < other.#scale) this.#halve();
     this.#count += other.#count;
-    for (const [bin, samples] of other.bins()) this.#put(bin, Math.round(samples / 2 ** this.#scale));
+    for (const cursor = other.cursor(); cursor.bin < Infinity;) {
+      const { bin } = cursor;
+      this.#put(bin, Math.round(cursor.take() / 2 ** this.#scale));
+    }
   }
 
   /** The value below which the part `ratio` (0 to 1) of the samples lies; undefined without samples. */
@@ -72,10 +105,9 @@ export class LatencySketch {
     this.#bins = this.#count = this.#scale = 0;
   }
 
-  *bins(): Bins {
-    for (let at = 0; at < this.#bins; at++) {
-      yield [this.#keys[at] ?? 0, (this.#counts[at] ?? 0) * 2 ** this.#scale];
-    }
+  /** Walks through its bins, the lowest first. */
+  cursor(): BinCursor {
+    return new BinCursor(this.#keys, this.#counts, this.#bins, 2 ** this.#scale);
   }
 
   #keeps(): boolean {
@@ -150,15 +182,16 @@ export class LatencySketch {
 
 /** The quantile of several sketches as if they were one. */
 export function quantileOf(sketches: readonly LatencySketch[], ratio: number): number | undefined {
-  const bins = sketches.flatMap((sketch) => [...sketch.bins()]).sort(([a], [b]) => a - b);
-  const total = bins.reduce((sum, [, samples]) => sum + samples, 0);
+  const cursors = sketches.map((sketch) => sketch.cursor());
+  const total = cursors.reduce((sum, cursor) => sum + cursor.total(), 0);
   const rank = ratio * (total - 1);
-  let seen = 0;
-  for (const [bin, samples] of bins) {
-    seen += samples;
-    if (seen > rank) return valueOf(bin);
+  let bin = Infinity;
+  for (let seen = 0; total > 0 && seen <= rank;) {
+    bin = Infinity;
+    for (const cursor of cursors) bin = Math.min(bin, cursor.bin);
+    for (const cursor of cursors) if (cursor.bin === bin) seen += cursor.take();
   }
-  return undefined;
+  return total > 0 ? valueOf(bin) : undefined;
 }
 
 const binOf = (value: number): number =>
