@@ -49,7 +49,8 @@ const mostSilences = 1000;
 /** All alerts: what rules say becomes states, and states become notices, each of them once. */
 export class AlertBook {
   readonly #settings: AlertBookSettings;
-  readonly #entries = new Map<string, Entry>();
+  /** By target, then by rule: most targets have none, and are asked about most. */
+  readonly #entries = new Map<string, Map<string, Entry>>();
   #resolved: readonly ResolvedAlert[] = [];
   #silences: readonly Silence[] = [];
   #sequence = 0;
@@ -60,7 +61,7 @@ export class AlertBook {
 
   /** Pending, firing and acknowledged alerts. */
   get alerts(): Exclude<Alert, ResolvedAlert>[] {
-    return [...this.#entries.values()].map(({ alert }) => alert);
+    return this.#all().map(({ alert }) => alert);
   }
 
   /** The last 500 that are over, the newest first. */
@@ -79,40 +80,38 @@ export class AlertBook {
     judgement: Judgement,
     now: number,
   ): boolean {
-    const key = keyOf(rule.name, target.id);
-    const entry = this.#entries.get(key);
+    const entry = this.#entries.get(target.id)?.get(rule.name);
     if (entry === undefined && judgement.verdict !== 'raise') return false;
     const subject = { id: this.#newId(rule.name, target.id), target: target.id, service: target.service };
     const judged = afterJudgement(entry?.alert, rule, judgement, subject, now);
     if (entry === undefined && judged !== undefined) this.#sequence++;
-    return this.#put(key, entry, judged && escalated(judged, rule, now), now);
+    return this.#move(entry, judged && escalated(judged, rule, now), now);
   }
 
   /** Ends what is left of a target that is no longer watched. */
   removeTarget(targetId: string, now: number): boolean {
-    const gone = [...this.#entries].filter(([, { alert }]) => alert.target === targetId);
-    for (const [key, entry] of gone) {
+    const gone = [...(this.#entries.get(targetId)?.values() ?? [])];
+    for (const entry of gone) {
       const { alert } = entry;
-      this.#put(key, entry, isActive(alert) ? resolved(alert, now, 'removed') : undefined, now);
+      this.#move(entry, isActive(alert) ? resolved(alert, now, 'removed') : undefined, now);
     }
     return gone.length > 0;
   }
 
   /** Targets that have alerts. */
-  get targets(): ReadonlySet<string> {
-    return new Set(this.alerts.map(({ target }) => target));
+  get targets(): readonly string[] {
+    return [...this.#entries.keys()];
   }
 
   /** @throws AlertError `ERR_ALERT_NOT_FOUND` or `ERR_ALERT_PENDING`; RangeError when nobody is named. */
   acknowledge(id: string, { by, note = '' }: { by: string; note?: string }, now: number): ActiveAlert {
-    const found = [...this.#entries].find(([, { alert }]) => alert.id === id);
-    if (found === undefined) throw new AlertError('ERR_ALERT_NOT_FOUND', `no alert ${id} is active`);
-    const [key, entry] = found;
+    const entry = this.#all().find((one) => one.alert.id === id);
+    if (entry === undefined) throw new AlertError('ERR_ALERT_NOT_FOUND', `no alert ${id} is active`);
     const { alert } = entry;
     if (alert.state === 'pending') throw new AlertError('ERR_ALERT_PENDING', `alert ${id} has not fired yet`);
     const acknowledgement = { by: text('by', by), note: note.slice(0, 500), at: now };
     const acknowledged: ActiveAlert = { ...alert, state: 'acknowledged', acknowledgement };
-    this.#entries.set(key, { ...entry, alert: acknowledged });
+    this.#keep({ ...entry, alert: acknowledged });
     this.#settings.changed(acknowledged, alert);
     if (entry.told !== undefined) this.#queue({ kind: 'acknowledged', alert: acknowledged }, now);
     return acknowledged;
@@ -139,7 +138,7 @@ export class AlertBook {
     if (silence !== undefined) return silence.id;
     const work = this.#settings.maintenance.find((one) => isOpen(one, now) && matches(one.match, alert));
     if (work !== undefined) return work.name;
-    const restless = this.#entries.get(keyOf(flapping, alert.target))?.alert;
+    const restless = this.#entries.get(alert.target)?.get(flapping)?.alert;
     return alert.rule !== flapping && isActive(restless) ? flapping : undefined;
   }
 
@@ -148,10 +147,10 @@ export class AlertBook {
     const before = this.#silences.length;
     this.#silences = this.#silences.filter(({ until }) => now < until);
     let changed = this.#silences.length < before;
-    for (const [key, entry] of this.#entries) {
+    for (const entry of this.#all()) {
       const told = this.#tell(entry, now);
       if (told === entry) continue;
-      this.#entries.set(key, told);
+      this.#keep(told);
       changed = true;
     }
     const nextId = (): string => `notice-${(this.#sequence++).toString(36)}`;
@@ -162,7 +161,7 @@ export class AlertBook {
     return {
       version: 1,
       sequence: this.#sequence,
-      entries: [...this.#entries.values()],
+      entries: this.#all(),
       resolved: this.#resolved,
       silences: this.#silences,
       notices: this.#settings.notices.save(),
@@ -174,27 +173,44 @@ export class AlertBook {
     this.#resolved = saved.resolved;
     this.#silences = saved.silences;
     this.#settings.notices.restore(saved.notices);
-    for (const entry of saved.entries) this.#entries.set(keyOf(entry.alert.rule, entry.alert.target), entry);
+    for (const entry of saved.entries) this.#keep(entry);
   }
 
   #newId(rule: string, target: string): string {
     return `${rule}.${target}.${this.#sequence.toString(36)}`;
   }
 
+  #all(): Entry[] {
+    return [...this.#entries.values()].flatMap((ofTarget) => [...ofTarget.values()]);
+  }
+
+  #keep(entry: Entry): void {
+    const { target, rule } = entry.alert;
+    const ofTarget = this.#entries.get(target);
+    if (ofTarget === undefined) this.#entries.set(target, new Map([[rule, entry]]));
+    else ofTarget.set(rule, entry);
+  }
+
+  #drop({ alert: { target, rule } }: Entry): void {
+    const ofTarget = this.#entries.get(target);
+    ofTarget?.delete(rule);
+    if (ofTarget?.size === 0) this.#entries.delete(target);
+  }
+
   /** The only place where an alert becomes another by judgement. */
-  #put(key: string, entry: Entry | undefined, alert: Alert | undefined, now: number): boolean {
+  #move(entry: Entry | undefined, alert: Alert | undefined, now: number): boolean {
     const previous = entry?.alert;
     if (alert === previous) return false;
-    if (alert === undefined) this.#entries.delete(key);
-    else if (alert.state === 'resolved') this.#resolve(key, entry, alert, now);
-    else this.#entries.set(key, this.#tell({ ...entry, alert }, now));
+    if (alert?.state === 'resolved' || alert === undefined) {
+      if (entry !== undefined) this.#drop(entry);
+      if (alert !== undefined) this.#resolve(entry, alert, now);
+    } else this.#keep(this.#tell({ ...entry, alert }, now));
     const moved = alert?.state !== previous?.state || alert?.severity !== previous?.severity;
     if (moved) this.#settings.changed(alert, previous);
     return moved;
   }
 
-  #resolve(key: string, entry: Entry | undefined, alert: ResolvedAlert, now: number): void {
-    this.#entries.delete(key);
+  #resolve(entry: Entry | undefined, alert: ResolvedAlert, now: number): void {
     this.#resolved = [alert, ...this.#resolved].slice(0, mostResolved);
     const unheard = this.#settings.notices.withdraw(alert.id);
     if (entry?.told !== undefined && !unheard) this.#queue({ kind: 'resolved', alert }, now);
@@ -214,8 +230,6 @@ export class AlertBook {
     this.#settings.notices.queue(item, now);
   }
 }
-
-const keyOf = (rule: string, target: string): string => `${rule}\n${target}`;
 
 function kindOf(
   alert: ActiveAlert,

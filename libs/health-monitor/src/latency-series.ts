@@ -1,4 +1,4 @@
-import { LatencySketch, quantileOf } from './latency-sketch.ts';
+import { binOf, LatencySketch, quantileOf } from './latency-sketch.ts';
 
 /** Spans over which quantiles are kept. */
 export type LatencyWindow = '5m' | '1h' | '24h';
@@ -39,8 +39,8 @@ class Halves {
     return this;
   }
 
-  add(value: number): void {
-    this.#current.add(value);
+  add(bin: number): void {
+    this.#current.addBin(bin);
   }
 
   get sketches(): readonly [LatencySketch, LatencySketch] {
@@ -53,7 +53,9 @@ export class LatencySeries {
   readonly #halves = Object.values(spansMs).map((spanMs) => new Halves(spanMs));
 
   add(now: number, latencyMs: number): void {
-    for (const halves of this.#halves) halves.at(now).add(latencyMs);
+    if (Number.isNaN(latencyMs)) return;
+    const bin = binOf(latencyMs);
+    for (const halves of this.#halves) halves.at(now).add(bin);
   }
 
   /** A sketch of a span of its own, to be merged with those of others. */

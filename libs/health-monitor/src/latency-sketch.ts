@@ -80,10 +80,14 @@ export class LatencySketch {
   }
 
   add(value: number): void {
-    if (Number.isNaN(value)) return;
+    if (!Number.isNaN(value)) this.addBin(binOf(value));
+  }
+
+  /** One more value of a bin (see {@link binOf}): for who adds a value to several sketches. */
+  addBin(bin: number): void {
     this.#count++;
     if (this.#scale > 0 && !this.#keeps()) return;
-    this.#put(binOf(value), 1);
+    this.#put(bin, 1);
   }
 
   /** Takes over everything that another sketch has seen. */
@@ -194,7 +198,8 @@ export function quantileOf(sketches: readonly LatencySketch[], ratio: number): n
   return total > 0 ? valueOf(bin) : undefined;
 }
 
-const binOf = (value: number): number =>
+/** The bin of a value. */
+export const binOf = (value: number): number =>
   Math.ceil(Math.log(Math.min(most, Math.max(least, value))) * perLog) + offset;
 
 const valueOf = (bin: number): number => (2 * growth ** (bin - offset)) / (growth + 1);

@@ -276,7 +276,7 @@ export class HealthMonitor {
     const now = this.#now();
     if (now < this.#orphansUntil) return;
     this.#orphansUntil = Infinity;
-    const orphans = [...this.#book.targets].filter((id) => this.#targets.get(id) === undefined);
+    const orphans = this.#book.targets.filter((id) => this.#targets.get(id) === undefined);
     for (const id of orphans) this.#book.removeTarget(id, now);
     if (orphans.length > 0) this.#courier.touch();
   }

@@ -1,4 +1,4 @@
-import { AnomalyDetector, type AnomalyView } from './anomaly.ts';
+import type { AnomalyView } from './anomaly.ts';
 import { identified, messageOf, type Check, type CheckResult } from './check.ts';
 import type { Clock } from './clock.ts';
 import { FlapMeter } from './flap.ts';
@@ -7,6 +7,7 @@ import type { ProbeTask } from './job.ts';
 import { LatencySeries, type LatencySummary, type LatencyWindow } from './latency-series.ts';
 import type { LatencySketch } from './latency-sketch.ts';
 import { OutcomeSeries, type Outcomes, type Window } from './outcome-series.ts';
+import { Pace } from './pace.ts';
 import type { AlertRule } from './rule.ts';
 import { afterResult, unknown, type Standing, type TargetStatus } from './standing.ts';
 import type { TargetView } from './target-view.ts';
@@ -29,16 +30,13 @@ export interface Surroundings {
   ): void;
 }
 
-/** Response times are about proportions: a change of 5 % of the usual scatter's unit is the least that counts. */
-const leastScale = 0.05;
-
 /** A target with all that is known of it. */
 export class MonitoredTarget implements TargetView, ProbeTask {
   readonly #around: Surroundings;
   readonly #outcomes: OutcomeSeries;
   readonly #latencies = new LatencySeries();
   readonly #flaps = new FlapMeter();
-  readonly #anomalies = new AnomalyDetector({ minimumScale: leastScale });
+  readonly #pace = new Pace();
   #options: ReadTarget;
   #standing: Standing;
   #trafficAt = -Infinity;
@@ -92,14 +90,14 @@ export class MonitoredTarget implements TargetView, ProbeTask {
     return this.#flaps.ratio;
   }
   get anomaly(): AnomalyView {
-    return this.#anomalies.view;
+    return this.#pace.anomaly;
   }
   get siblings(): readonly TargetView[] {
     return this.#around.siblingsOf(this);
   }
-  /** Bytes of everything that is kept of its past. */
-  get bytes(): number {
-    return this.#outcomes.bytes + this.#latencies.bytes + this.#anomalies.bytes;
+  /** What is kept of its past, in bytes. */
+  get bytesBySeries(): { readonly outcomes: number; readonly latency: number; readonly anomaly: number } {
+    return { outcomes: this.#outcomes.bytes, latency: this.#latencies.bytes, anomaly: this.#pace.bytes };
   }
 
   window(window: Window): Outcomes {
@@ -159,7 +157,7 @@ export class MonitoredTarget implements TargetView, ProbeTask {
     this.#outcomes.sample(now, ok, latencyMs);
     if (!ok || latencyMs === undefined) return;
     this.#latencies.add(now, latencyMs);
-    this.#anomalies.push(Math.log(Math.max(0.001, latencyMs)), now);
+    this.#pace.add(now, latencyMs);
   }
 
   #now(): number {

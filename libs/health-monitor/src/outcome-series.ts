@@ -45,6 +45,20 @@ const rings: Readonly<Record<Window, Ring>> = {
   '30d': ring(86_400_000, 30),
 };
 const all = Object.values(rings);
+/** All slots begin when one of the finest does. */
+const finestMs = 10_000;
+
+/** The slots of the present, one for each ring: the same for all series, so they are worked out once. */
+const present = { finest: NaN, slots: new Uint8Array(all.length) };
+
+function slotsAt(at: number): Uint8Array {
+  const finest = Math.floor(at / finestMs);
+  if (finest !== present.finest) {
+    present.finest = finest;
+    all.forEach((ring, index) => (present.slots[index] = slotAt(ring, at)));
+  }
+  return present.slots;
+}
 
 const known = 0;
 const up = 1;
@@ -87,8 +101,7 @@ export class OutcomeSeries {
   /** One call or check. */
   sample(now: number, ok: boolean, latencyMs = 0): void {
     this.#advance(now);
-    for (const ring of all) {
-      const slot = slotAt(ring, this.#advancedTo);
+    for (const slot of slotsAt(this.#advancedTo)) {
       add(this.#counts, slot * fields + samples, 1);
       if (ok) add(this.#latency, slot, latencyMs);
       else add(this.#counts, slot * fields + errors, 1);
@@ -140,23 +153,36 @@ export class OutcomeSeries {
   }
 
   #credit(from: number, to: number): void {
+    if (Math.floor(from / finestMs) === Math.floor(this.#advancedTo / finestMs)) {
+      for (const slot of slotsAt(from)) this.#creditSlot(slot, to - from);
+      return;
+    }
     for (const ring of all) {
       // What is older than the ring is of no use to it.
       const oldest = (Math.floor(this.#advancedTo / ring.slotMs) - ring.slots) * ring.slotMs;
       for (let at = Math.max(from, oldest); at < to;) {
         const end = Math.min(to, (Math.floor(at / ring.slotMs) + 1) * ring.slotMs);
-        const slot = slotAt(ring, at) * fields;
-        add(this.#counts, slot + known, end - at);
-        if (this.#state === true) add(this.#counts, slot + up, end - at);
+        this.#creditSlot(slotAt(ring, at), end - at);
         at = end;
       }
     }
+  }
+
+  #creditSlot(slot: number, ms: number): void {
+    if (ms <= 0) return;
+    add(this.#counts, slot * fields + known, ms);
+    if (this.#state === true) add(this.#counts, slot * fields + up, ms);
   }
 
   /** Empties the slots that time has come to. */
   #advance(now: number): void {
     const to = Math.floor(now);
     if (to <= this.#advancedTo) return;
+    if (Math.floor(to / finestMs) > Math.floor(this.#advancedTo / finestMs)) this.#empty(to);
+    this.#advancedTo = to;
+  }
+
+  #empty(to: number): void {
     for (const ring of all) {
       const from = Math.floor(this.#advancedTo / ring.slotMs);
       const until = Math.floor(to / ring.slotMs);
@@ -166,7 +192,6 @@ export class OutcomeSeries {
         this.#latency[at] = 0;
       }
     }
-    this.#advancedTo = to;
   }
 }
 
