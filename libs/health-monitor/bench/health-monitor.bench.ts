@@ -126,10 +126,11 @@ const monitor = new HealthMonitor({
 await bare(2);
 const alone = await costOf(() => bare(6));
 await monitor.start();
-await sleep(3000);
+// Once round: from then on it is the same every ten seconds.
+await sleep(11_000);
 const watched = await costOf(async () => {
   const from = asked;
-  await sleep(12_000);
+  await sleep(10_000);
   return asked - from;
 });
 const { latenessMs } = monitor.health;
@@ -137,7 +138,7 @@ await monitor.close();
 const aloneAgain = await costOf(() => bare(6));
 const bareUs = ((alone.cpuMs + aloneAgain.cpuMs) * 1000) / (alone.requests + aloneAgain.requests);
 const watchedUs = (watched.cpuMs * 1000) / watched.requests;
-figure('checks a second', watched.requests / 12);
+figure('checks a second', watched.requests / 10);
 figure('CPU of a bare request, us', bareUs);
 figure('CPU of a check, request included, us', watchedUs);
 figure('CPU of a check / of a bare request', watchedUs / bareUs, 1.3);
@@ -156,7 +157,8 @@ const watchful = new HealthMonitor({
     return {
       id,
       check: async () => {
-        const at = performance.now();
+        // Without what this process slept through: a busy machine is not the fault of those that hang.
+        const at = performance.now() - watchful.health.stalledMs;
         if (at - (started.get(id) ?? at) > 10_200) delayed++;
         started.set(id, at);
         await sleep(5);

@@ -33,8 +33,8 @@ const responseTimeRule = (limit: number): AlertRule =>
   thresholdRule({
     name: 'responseTime',
     value: (target) => {
-      const { count, p95 } = target.latency('5m');
-      return count < fewest ? undefined : p95;
+      const { count, errors } = target.window('5m');
+      return count - errors < fewest ? undefined : target.quantile('5m', 0.95);
     },
     format: (ms) => `${Math.round(ms)} ms`,
     above: limit,

@@ -7,6 +7,7 @@ export { AnomalyDetector, type AnomalyOptions, type AnomalyView, type DetectorNa
 export { burnRateRules, type BurnRateOptions } from './burn-rate.ts';
 export type { Check, CheckResult, CheckStatus } from './check.ts';
 export type { Clock, Timers } from './clock.ts';
+export type { DependencyCheck, DependencyProbe, DependencyReport, ProbeKind } from './dependency.ts';
 export type { MonitorEventName, MonitorEvents } from './events.ts';
 export {
   fetchCheck,
@@ -27,6 +28,13 @@ export type { HealthMonitorOptions } from './options.ts';
 export type { Outcomes, Window } from './outcome-series.ts';
 export type { ProberHealth } from './prober.ts';
 export { alertRule, type AlertRule, type Escalation, type Judgement, type RuleOptions } from './rule.ts';
+export {
+  SelfHealth,
+  statusCodeOf,
+  type SelfHealthOptions,
+  type SelfReport,
+  type SelfStatus,
+} from './self-health.ts';
 export {
   serviceMonitor,
   type HealthMetrics,

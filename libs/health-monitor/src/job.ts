@@ -31,6 +31,8 @@ export type JobPhase =
       readonly abort: (reason: Error) => void;
       /** Set when the monitor stalled while it ran: then a failure proves nothing. */
       readonly disturbed: boolean;
+      /** Set when its deadline was put off, once, because the timer was late. */
+      readonly extended: boolean;
     }
   | { readonly name: 'gone' };
 

@@ -75,6 +75,10 @@ export class LatencySeries {
     };
   }
 
+  quantile(window: LatencyWindow, ratio: number, now: number): number | undefined {
+    return quantileOf(this.#sketches(window, now), ratio);
+  }
+
   get bytes(): number {
     return this.#halves.flatMap(({ sketches }) => sketches).reduce((sum, sketch) => sum + sketch.bytes, 0);
   }

@@ -112,6 +112,9 @@ export class MonitoredTarget implements TargetView, ProbeTask {
   latency(window: LatencyWindow): LatencySummary {
     return this.#latencies.summary(window, this.#now());
   }
+  quantile(window: LatencyWindow, ratio: number): number | undefined {
+    return this.#latencies.quantile(window, ratio, this.#now());
+  }
   /** A sketch of its latencies, to be merged with others. */
   sketch(window: LatencyWindow): LatencySketch {
     return this.#latencies.sketch(window, this.#now());

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Check, CheckResult } from './check.ts';
+import type { Timers } from './clock.ts';
 import type { ProbeTask } from './job.ts';
 import { Prober } from './prober.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
@@ -125,6 +126,34 @@ test('a stall of 5 s moves everything and blames nobody', async () => {
   expect(slow.seen.filter(({ latencyMs }) => latencyMs !== undefined && latencyMs > 1600)).toEqual([]);
   expect(prober.health.stalls).toBe(1);
   expect(prober.health.stalledMs).toBeGreaterThan(4700);
+});
+
+test('an answer that came in time and is read a little late is an answer', async () => {
+  const time = new VirtualTime(0);
+  const prober = proberOn(time);
+  const task = new Task(time, answersIn(time, 1995));
+  prober.add(task);
+  await time.advance(1900);
+  // The loop is busy for less than a stall: the timer is late, and asked before the answer is read.
+  time.stall(200);
+  await time.advance(20_000);
+  expect(task.seen.map(({ status }) => status)).not.toContain('down');
+});
+
+test('a busy loop that makes every timer a little late slows nothing down', async () => {
+  const time = new VirtualTime(0);
+  const late: Timers = {
+    setTimeout: (callback, ms) => time.setTimeout(callback, ms + 30),
+    clearTimeout: (handle) => {
+      time.clearTimeout(handle);
+    },
+  };
+  const prober = proberOn(time, { timers: late });
+  const task = new Task(time, answersIn(time, 50), { everyMs: 1000 });
+  prober.add(task);
+  await time.advance(100_000);
+  expect(task.starts.length).toBeGreaterThan(85);
+  expect(prober.health.stalledMs).toBe(0);
 });
 
 test('after a stall nothing is made up for: no burst', async () => {

@@ -1,7 +1,7 @@
 import { failed, type CheckResult } from './check.ts';
 import type { Clock, Timers } from './clock.ts';
 import { DueQueue } from './due-queue.ts';
-import type { Job, ProbeTask } from './job.ts';
+import type { Job, JobPhase, ProbeTask } from './job.ts';
 import { Lane } from './lane.ts';
 import { LatencySketch } from './latency-sketch.ts';
 import { abortController } from './signal.ts';
@@ -151,35 +151,42 @@ export class Prober {
   }
 
   #wake(): void {
-    const lateMs = this.#noticeLateness();
+    const lateMs = this.#settings.clock.now() - this.#wakeAt;
+    const stalledMs = this.#noticeStall();
     this.#timer = undefined;
     this.#wakeAt = Infinity;
     const now = this.#now();
     for (let job = this.#due.shift(now); job !== undefined; job = this.#due.shift(now)) {
-      if (job.phase.name === 'running') this.#end(job, job.turn, timedOut(job.task.timeoutMs), now);
-      else this.#ask(job, now, lateMs);
+      if (job.phase.name !== 'running') this.#ask(job, now, stalledMs);
+      else if (lateMs > tickMs && !job.phase.extended) this.#extend(job, job.phase, now);
+      else this.#end(job, job.turn, timedOut(job.task.timeoutMs), now);
     }
     this.#seatNext();
     this.#arm();
   }
 
-  /** Moves the whole schedule by as much as the timer is late. Also asked when a result comes: it may come before the timer. */
-  #noticeLateness(): number {
+  /** A late timer is asked before the answers that came meanwhile: once, they get a moment to be read. */
+  #extend(job: Job, phase: Extract<JobPhase, { name: 'running' }>, now: number): void {
+    job.phase = { ...phase, extended: true };
+    job.dueAt = now + tickMs;
+    this.#due.push(job);
+  }
+
+  /** Moves the whole schedule by a stall. Also asked when a result comes: it may come before the timer. @returns its length. */
+  #noticeStall(): number {
     const lateMs = this.#settings.clock.now() - this.#wakeAt;
-    if (!(lateMs > tickMs)) return 0;
+    if (!(lateMs >= this.#settings.stallMs)) return 0;
+    this.#stalls++;
     this.#stalledMs += lateMs;
     this.#wakeAt += lateMs;
-    if (lateMs >= this.#settings.stallMs) {
-      this.#stalls++;
-      for (const job of this.#jobs.values()) {
-        if (job.phase.name === 'running') job.phase = { ...job.phase, disturbed: true };
-      }
+    for (const job of this.#jobs.values()) {
+      if (job.phase.name === 'running') job.phase = { ...job.phase, disturbed: true };
     }
     return lateMs;
   }
 
-  #ask(job: Job, now: number, lateMs: number): void {
-    job.phase = { name: 'queued', since: job.dueAt - lateMs };
+  #ask(job: Job, now: number, stalledMs: number): void {
+    job.phase = { name: 'queued', since: job.dueAt - stalledMs };
     if (job.lane.waiting === 0 && !job.lane.isFull) this.#start(job, now);
     else job.lane.wait(job);
   }
@@ -222,6 +229,7 @@ export class Prober {
       name: 'running',
       startedAt: now,
       disturbed: false,
+      extended: false,
       abort: (reason) => {
         controller.abort(reason);
       },
@@ -229,7 +237,7 @@ export class Prober {
     job.dueAt = now + job.task.timeoutMs;
     this.#due.push(job);
     void look(job.task, controller.signal).then((result) => {
-      this.#noticeLateness();
+      this.#noticeStall();
       this.#end(job, turn, result, this.#now());
       this.#seatNext();
     });

@@ -32,6 +32,7 @@ class Figures {
       window: (window) => this.outcomes.window(window, this.now),
       over: (spanMs) => this.outcomes.over(spanMs, this.now),
       latency: (window) => this.latencies.summary(window, this.now),
+      quantile: (window, ratio) => this.latencies.quantile(window, ratio, this.now),
       history: (window) => this.outcomes.history(window, this.now),
     };
   }

@@ -23,6 +23,8 @@ export interface TargetView {
   /** Any span of up to 30 days, in milliseconds. */
   over(spanMs: number): Outcomes;
   latency(window: LatencyWindow): LatencySummary;
+  /** The latency below which the part `ratio` (0 to 1) of the samples lies; undefined without samples. */
+  quantile(window: LatencyWindow, ratio: number): number | undefined;
   /** The slots of a window, oldest first. */
   history(window: Window): readonly Outcomes[];
 }

@@ -73,8 +73,8 @@ export const slowerThanPeersRule = ({
 
 /** In logarithms, so that it is about proportions; at most as far as the second view confirms. */
 function distance(target: TargetView): number | undefined {
-  const own = target.latency('5m').p50;
-  const peers = target.siblings.flatMap((peer) => peer.latency('5m').p50 ?? []);
+  const own = target.quantile('5m', 0.5);
+  const peers = target.siblings.flatMap((peer) => peer.quantile('5m', 0.5) ?? []);
   if (own === undefined) return undefined;
   const far = distanceFromPeers(Math.log(own), peers.map(Math.log), 0.05);
   if (far === undefined) return undefined;
