@@ -3,8 +3,8 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { contest, figure } from '../../../tools/contest.mts';
-import { HealthMonitor, LatencySketch, type Check, type Target } from '../src/index.ts';
+import { figure } from '../../../tools/contest.mts';
+import { AnomalyDetector, HealthMonitor, LatencySketch, type Check, type Target } from '../src/index.ts';
 import { MonitoredTarget } from '../src/monitored-target.ts';
 import { readTarget } from '../src/target.ts';
 import { score } from '../src/testing/detection-score.ts';
@@ -30,29 +30,37 @@ console.log('\none sample: outcome in five windows, latency in three sketches, a
 const measured = targetOf('measured');
 const sketch = new LatencySketch();
 let turn = 0;
-const medians = await contest(
-  'a sample',
-  [
-    {
-      name: 'a target: everything',
-      run: (iterations) => {
-        for (let index = 0; index < iterations; index++) {
-          now += 10;
-          measured.record(true, latencies[turn++ & 65_535] ?? 0);
-        }
-      },
-    },
-    {
-      name: 'a sketch alone',
-      run: (iterations) => {
-        for (let index = 0; index < iterations; index++) sketch.add(latencies[turn++ & 65_535] ?? 0);
-      },
-    },
-  ],
-  [],
-  { rounds: 9, batchMs: 30 },
+/** The quietest of some rounds: nothing but disturbance makes one slower. */
+function quietNs(once: () => void): number {
+  const rounds = Array.from({ length: 15 }, () => {
+    const start = performance.now();
+    for (let index = 0; index < 50_000; index++) once();
+    return ((performance.now() - start) * 1e6) / 50_000;
+  });
+  return Math.min(...rounds);
+}
+figure(
+  'ns a sample, everything of a target',
+  quietNs(() => {
+    now += 10;
+    measured.record(true, latencies[turn++ & 65_535] ?? 0);
+  }),
+  1000,
 );
-figure('ns a sample', medians.get('a target: everything') ?? NaN, 1000);
+figure(
+  'ns a sample, one latency sketch',
+  quietNs(() => {
+    sketch.add(latencies[turn++ & 65_535] ?? 0);
+  }),
+);
+const detector = new AnomalyDetector();
+figure(
+  'ns a value, the anomaly detectors',
+  quietNs(() => {
+    detector.push(latencies[turn++ & 65_535] ?? 0, (now += 10_000));
+  }),
+  1000,
+);
 
 console.log('\nmemory');
 function worst(): MonitoredTarget {

@@ -21,7 +21,7 @@ export class FlapMeter {
 
   /** 0 to 1; 0 as long as fewer than 21 results are known. */
   get ratio(): number {
-    if (this.#seen < states) return 0;
+    if (this.#changes === 0 || this.#seen < states) return 0;
     let sum = 0;
     for (let age = 0; age < changes; age++) {
       if ((this.#changes >>> age) & 1) sum += 1.25 - (0.5 * age) / (changes - 1);
