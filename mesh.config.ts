@@ -36,7 +36,7 @@ export default defineMesh({
     discovery: {
       command: app('discovery'),
       ports: 3000,
-      env: unlessSet({ NODE_COMPILE_CACHE: compileCache }),
+      env: unlessSet({ NODE_COMPILE_CACHE: compileCache, ALERT_FILE: '.mesh/data/alerts.json' }),
       stopTimeoutMs,
     },
     'user-service': {

@@ -44,6 +44,7 @@ export async function startMesh(env: Record<string, string> = {}, ...flags: stri
       HEARTBEAT_INTERVAL: '2',
       USER_DATABASE_URL: `sqlite:${data}/user.db`,
       ORDER_DATABASE_URL: `sqlite:${data}/order.db`,
+      ALERT_FILE: `${data}/alerts.json`,
       ...env,
     },
   });

@@ -48,3 +48,18 @@ test('control routes are for this machine', async () => {
   });
   expect(invoked.statusCode).toBe(403);
 });
+
+test('everything registered is watched, and its alerts can be asked for', async () => {
+  await register({ name: 'user-service', port: 4000, host: '127.0.0.1', heartbeatInterval: 30 });
+  expect((await app.inject('/health/services')).json()).toMatchObject({
+    services: [{ name: 'user-service', instances: [{ id: 'user-service:127.0.0.1:4000' }] }],
+  });
+  expect((await app.inject('/alerts')).json()).toMatchObject({ resolved: [], silences: [] });
+  const foreign = await app.inject({
+    method: 'POST',
+    url: '/alerts/x/acknowledge',
+    headers: { host: 'rebound.example' },
+    payload: { by: 'ann' },
+  });
+  expect(foreign.json()).toMatchObject({ status: 403, code: 'ERR_FORBIDDEN' });
+});

@@ -1,3 +1,4 @@
+import { statusCodeOf } from '@mesh/health-monitor';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Health } from './health.ts';
 import type { HealthCheck, HealthReport } from './health.ts';
@@ -54,11 +55,7 @@ export function addHealth(
       { logLevel: 'warn', schema: { summary: 'State of this instance', tags: ['operations'] } },
       async (_request, reply) => {
         const report = await health.report();
-        const sick = report.status === 'unhealthy' || report.status === 'leaving';
-        return reply
-          .code(sick ? 503 : 200)
-          .header('cache-control', 'no-store')
-          .send(view(report));
+        return reply.code(statusCodeOf(report)).header('cache-control', 'no-store').send(view(report));
       },
     );
     done();

@@ -18,7 +18,6 @@ export {
   type CheckReport,
   type HealthCheck,
   type HealthOptions,
-  type HealthProbe,
   type HealthReport,
   type HealthStatus,
 } from './health.ts';

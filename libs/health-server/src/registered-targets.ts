@@ -1,0 +1,87 @@
+import type { Instance } from '@mesh/discovery-client';
+import type { Check, HealthMonitor, Target } from '@mesh/health-monitor';
+import { httpCheck, tcpCheck } from '@mesh/health-monitor/node';
+
+/** A change of a registry. */
+export type RegisteredChange =
+  | { readonly type: 'upsert'; readonly instance: Instance }
+  | {
+      readonly type: 'remove';
+      readonly name: string;
+      readonly id: string;
+      readonly reason: 'deregistered' | 'expired' | 'replaced';
+    };
+
+/** The part of a registry that is followed; a `Registry` of `@mesh/discovery-server` fits. */
+export interface FollowedRegistry {
+  instances(): readonly Instance[];
+  subscribe(listener: (change: RegisteredChange) => void): () => void;
+}
+
+/** How instances become targets. */
+export interface FollowOptions {
+  /** What is watched of an instance. Default: its health endpoint when that is on its own host, else its port. */
+  readonly targetOf?: (instance: Instance) => Omit<Target, 'id' | 'service'>;
+  /** An instance that vanished without a word is watched for so much longer, in milliseconds: it may come back, and somebody should know. Default 3 600 000 (1 h). */
+  readonly missMs?: number;
+}
+
+/**
+ * Lets a monitor watch everything that is registered. Who deregisters is forgotten; who is replaced at its address too; whose lease ran out is still
+ * watched for `missMs`.
+ *
+ * @returns the way to stop.
+ */
+export function followRegistry(
+  monitor: HealthMonitor,
+  registry: FollowedRegistry,
+  options: FollowOptions = {},
+): () => void {
+  const { targetOf = watched, missMs = 3_600_000 } = options;
+  const missing = new Map<string, NodeJS.Timeout>();
+  const found = (id: string): void => {
+    clearTimeout(missing.get(id));
+    missing.delete(id);
+  };
+  const add = (instance: Instance): void => {
+    const id = targetId(instance.name, instance.id);
+    found(id);
+    monitor.add({ ...targetOf(instance), id, service: instance.name });
+  };
+  const miss = (id: string): void => {
+    const forget = (): void => {
+      missing.delete(id);
+      monitor.remove(id);
+    };
+    missing.set(id, setTimeout(forget, missMs).unref());
+  };
+  for (const instance of registry.instances()) add(instance);
+  const stop = registry.subscribe((change) => {
+    if (change.type === 'upsert') {
+      add(change.instance);
+      return;
+    }
+    const id = targetId(change.name, change.id);
+    found(id);
+    if (change.reason === 'expired') miss(id);
+    else monitor.remove(id);
+  });
+  return () => {
+    stop();
+    for (const timer of missing.values()) clearTimeout(timer);
+  };
+}
+
+/** Ids of instances are unique within their service only. */
+export const targetId = (service: string, instance: string): string => `${service}:${instance}`;
+
+const watched = (instance: Instance): { check: Check } => ({ check: checkOf(instance) });
+
+/** A registration must not make us ask elsewhere: only its own host. */
+function checkOf({ host, port, healthCheckUrl }: Instance): Check {
+  if (healthCheckUrl !== undefined && URL.canParse(healthCheckUrl)) {
+    const { hostname } = new URL(healthCheckUrl);
+    if (hostname.replace(/^\[|\]$/g, '') === host) return httpCheck(healthCheckUrl);
+  }
+  return tcpCheck({ host, port });
+}
