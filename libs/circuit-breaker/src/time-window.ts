@@ -29,7 +29,7 @@ export class TimeWindow implements Window {
   }
 
   record(failed: boolean, slow: boolean, now: number): void {
-    if (now >= this.#headEnd) this.catchUp(now);
+    this.catchUp(now);
     const at = place(this.#head);
     this.calls++;
     add((this.#calls ??= empty()), at);
@@ -45,6 +45,7 @@ export class TimeWindow implements Window {
 
   /** Empties the slots that time has entered since the last look; a clock that goes back empties none. */
   catchUp(now: number): void {
+    if (now < this.#headEnd) return;
     const slot = Math.floor(now / this.#slotMs);
     if (this.calls === 0 || slot - this.#head >= kept) {
       this.clear();
