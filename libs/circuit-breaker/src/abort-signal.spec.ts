@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import type { CallSignal } from './abort-signal.ts';
+import { isAbandoned, type CallSignal } from './abort-signal.ts';
+import { isAbandonedCall } from './abortable.ts';
 import { boom, deferred, fail, hang, settled, succeed } from './testing/calls.ts';
 import { trapRejections } from './testing/rejection-trap.ts';
 import { countingController, newController, timeoutError } from './testing/signals.ts';
@@ -110,4 +111,19 @@ describe("the caller's signal", () => {
     await expect(Promise.all(calls.slice(1))).resolves.toEqual(['ok', 'ok', 'ok']);
     await expect(breaker.execute(({ signal }) => signal?.aborted)).resolves.toBeUndefined();
   });
+});
+
+test.each<[string, unknown, boolean]>([
+  ['no reason', undefined, true],
+  ['null', null, true],
+  ['a text', 'TimeoutError', true],
+  ['an object without a name', {}, true],
+  ['another error', boom, true],
+  ['a timeout, of whatever realm', { name: 'TimeoutError' }, false],
+])('an abort with %s tells whether nobody waits any more', (_, reason, abandoned) => {
+  const silent = { addEventListener: () => undefined, removeEventListener: () => undefined };
+  expect(isAbandoned({ aborted: true, reason, ...silent })).toBe(abandoned);
+  expect(isAbandoned({ aborted: false, reason, ...silent })).toBe(false);
+  expect(isAbandonedCall({ aborted: true, reason })).toBe(abandoned);
+  expect(isAbandonedCall({ aborted: false, reason })).toBe(false);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import type { CircuitEventName } from './events.ts';
-import { boom, fail, settled } from './testing/calls.ts';
+import { Events, type CircuitEventName } from './events.ts';
+import { boom, fail, settled, throwBoom } from './testing/calls.ts';
 import { trapRejections } from './testing/rejection-trap.ts';
 import { virtual, type VirtualBreaker } from './testing/virtual-breaker.ts';
 
@@ -154,4 +154,42 @@ test('the snapshot of an open circuit counts down in seconds', async () => {
   expect(breaker.getSnapshot().retryAfterMs).toBe(29_000);
   pass(29_000);
   expect(breaker.getSnapshot()).toMatchObject({ state: 'half-open', openedAt: 0, retryAfterMs: 0 });
+});
+
+test('nobody is listening once all have stopped, each of them twice', () => {
+  const events = new Events('users');
+  expect(events.active).toBe(false);
+  const stops = [
+    events.add('success', () => undefined),
+    events.add('success', () => undefined),
+    events.add('change', () => undefined),
+  ];
+  for (const stop of stops) {
+    expect(events.active).toBe(true);
+    stop();
+    stop();
+  }
+  expect(events.active).toBe(false);
+});
+
+test('a listener that has stopped leaves those to other events alone', () => {
+  const events = new Events('users');
+  const stop = events.add('success', () => undefined);
+  let changes = 0;
+  events.add('change', () => changes++);
+  stop();
+  stop();
+  events.flush();
+  expect(changes).toBe(1);
+});
+
+test('a fault that nobody listens to hurts nobody', async () => {
+  const options = { maximumFailuresAllowed: 1, classify: throwBoom };
+  const [deaf, listening] = [virtual(options), virtual(options)];
+  listening.breaker.on('success', () => undefined);
+  for (const { breaker } of [deaf, listening]) {
+    await expect(breaker.execute(() => 'fine')).resolves.toBe('fine');
+    await expect(breaker.execute(fail)).rejects.toBe(boom);
+    expect(breaker.state).toBe('open');
+  }
 });

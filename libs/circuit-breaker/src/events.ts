@@ -112,10 +112,13 @@ export class Events {
   }
 
   #remove(type: CircuitEventName | 'change', entry: Entry): void {
-    const rest = this.#listeners?.get(type)?.filter((other) => other !== entry) ?? [];
-    if (rest.length > 0) this.#listeners?.set(type, rest);
-    else this.#listeners?.delete(type);
-    if (this.#listeners?.size === 0) this.#listeners = undefined;
+    const listeners = this.#listeners;
+    const before = listeners?.get(type);
+    if (listeners === undefined || before === undefined) return;
+    const rest = before.filter((other) => other !== entry);
+    if (rest.length > 0) listeners.set(type, rest);
+    else listeners.delete(type);
+    if (listeners.size === 0) this.#listeners = undefined;
   }
 }
 

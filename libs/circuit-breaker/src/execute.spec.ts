@@ -77,6 +77,13 @@ describe('execute', () => {
     expect(breaker.state).toBe('open');
   });
 
+  test('tells what it calls that there is no signal', async () => {
+    const { breaker } = virtual();
+    const context = await breaker.execute((given) => given);
+    expect(context).toStrictEqual({ signal: undefined });
+    expect(Object.isFrozen(context)).toBe(true);
+  });
+
   test('also when it is a trial', async () => {
     const { breaker, pass } = virtual({ maximumFailuresAllowed: 1, successThreshold: 2 });
     await trip(breaker, 1);

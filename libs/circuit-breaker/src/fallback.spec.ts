@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { isCircuitOpenError } from './errors.ts';
-import { boom, fail, succeed } from './testing/calls.ts';
+import { boom, fail, rejectionOf, succeed } from './testing/calls.ts';
 import { trapRejections } from './testing/rejection-trap.ts';
 import { trip, virtual } from './testing/virtual-breaker.ts';
 
@@ -51,5 +51,44 @@ describe('fallback', () => {
     });
     await expect(call).rejects.toBe(boom);
     expect(boom.cause).toBeUndefined();
+  });
+
+  test('the cause that it is given is an ordinary one, as Error itself makes it', async () => {
+    const { breaker } = virtual();
+    const thrown = new Error('second');
+    const call = breaker.execute(fail, {
+      fallback: () => {
+        throw thrown;
+      },
+    });
+    expect(await rejectionOf(call)).toBe(thrown);
+    expect(Object.getOwnPropertyDescriptor(thrown, 'cause')).toEqual(
+      Object.getOwnPropertyDescriptor(new Error('first', { cause: boom }), 'cause'),
+    );
+  });
+
+  test('what is no error is told with the primary one', async () => {
+    const { breaker } = virtual();
+    const fallback = (): never => {
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- what code in JavaScript may do
+      throw 'text';
+    };
+    expect(await rejectionOf(breaker.execute(fail, { fallback }))).toEqual(
+      new AggregateError(['text', boom], 'the fallback failed', { cause: boom }),
+    );
+  });
+
+  test('a circle of causes is followed only so far', async () => {
+    const { breaker } = virtual();
+    const circular = new Error('circular');
+    circular.cause = circular;
+    const second = new Error('second');
+    const call = breaker.execute(() => Promise.reject(circular), {
+      fallback: () => {
+        throw second;
+      },
+    });
+    expect(await rejectionOf(call)).toBe(second);
+    expect(second.cause).toBe(circular);
   });
 });

@@ -17,6 +17,11 @@ describe('wrap', () => {
     const guarded = breaker.wrap(greet);
     sameType<typeof guarded, typeof greet>(true);
     expect([guarded.name, guarded.length]).toEqual(['greet', 1]);
+    for (const key of ['name', 'length']) {
+      expect(Object.getOwnPropertyDescriptor(guarded, key)).toEqual(
+        Object.getOwnPropertyDescriptor(greet, key),
+      );
+    }
     await expect(guarded.call({ greeting: 'Hello' }, 'Ada')).resolves.toBe('Hello Ada!');
     const host = { greeting: 'Hi', guarded };
     await expect(host.guarded('Bob', '?')).resolves.toBe('Hi Bob?');
