@@ -1,15 +1,25 @@
 import { sendProblem } from '@mesh/problem';
 import type { GuardOptions } from '@mesh/request-guard';
-import type { FastifyPluginCallback } from 'fastify';
+import type { FastifyPluginCallback, FastifySchemaCompiler } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
+import type { ZodType } from 'zod';
+import type { AccessOptions } from './access.ts';
+import type { AuditListener } from './audit.ts';
 import { controlRoutes } from './control-routes.ts';
+import { Gate } from './gate.ts';
 import { registryHealth } from './health.ts';
+import { interopRoutes } from './interop-routes.ts';
 import { lookupRoutes } from './lookup-routes.ts';
 import { methodRoutes } from './method-routes.ts';
+import { OpenApiDocument } from './openapi.ts';
+import { overrideRoutes } from './override-routes.ts';
+import { platformTimers } from './platform-timers.ts';
+import type { QuotaOptions } from './quota.ts';
 import { Registry } from './registry.ts';
 import { healthAnswer, noQuery } from './schemas.ts';
 import type { TypedApp } from './typed-app.ts';
 import { WatchHub } from './watch-hub.ts';
+import { WaitRoom } from './wait-room.ts';
 import { watchRoute } from './watch-route.ts';
 
 /** Options of the {@link discoveryServer} plugin. */
@@ -18,20 +28,35 @@ export interface DiscoveryServerOptions {
   readonly registry?: Registry;
   /** The streams of `GET /watch`, closed with the app. Default: one of its own. */
   readonly watchHub?: WatchHub;
-  /** Who may register, beat and remove: hosts, origins, token. Default: loopback names, no token. */
+  /** Who may change something: hosts, origins, and a token that may do everything. Default: loopback names, no token. */
   readonly guard?: GuardOptions;
+  /** Tokens with scopes. Default none; without any token, only this machine may call. */
+  readonly access?: AccessOptions;
+  /** What a caller may ask for in a second, and hold open. */
+  readonly quota?: QuotaOptions;
+  /** Hears who did what, and what was refused. */
+  readonly onAudit?: AuditListener;
   /** Whether to serve `GET /health`; `registryHealth` gives the same object for a route of the app. Default true. */
   readonly health?: boolean;
 }
 
 const readOnly = ['GET', 'HEAD'] as const;
 
+/** Long polls at once. */
+const maximumWaiting = 1000;
+
 const allowedMethods = {
   '/register': ['POST'],
   '/heartbeat': ['POST'],
+  '/heartbeats': ['POST'],
   '/services': readOnly,
   '/services/:name': readOnly,
   '/services/:name/:port': ['DELETE'],
+  '/services/:name/:id/drain': ['PUT', 'DELETE'],
+  '/services/:name/:id/status': ['PUT'],
+  '/services/:name/:id/weight': ['PUT'],
+  '/sd/prometheus': readOnly,
+  '/openapi.json': readOnly,
   '/watch': ['GET'],
 } as const;
 
@@ -47,19 +72,28 @@ export const discoveryServer: FastifyPluginCallback<DiscoveryServerOptions> = (s
   const registry = options.registry ?? new Registry();
   const hub = options.watchHub ?? new WatchHub(registry);
   const app: TypedApp = scope.withTypeProvider();
-  app.setValidatorCompiler(validatorCompiler);
+  app.setValidatorCompiler(quickly);
   // The types of the routes check the answers; checking them again at run time would cost more than the registry itself.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler(sendProblem);
   acceptJsonOnly(app);
 
-  controlRoutes(app, registry, options.guard);
-  lookupRoutes(app, registry);
-  watchRoute(app, hub);
+  const gate = new Gate(options);
+  const waitRoom = new WaitRoom(registry, platformTimers, Math.random, maximumWaiting);
+  const document = new OpenApiDocument();
+  app.addHook('onRoute', (route) => {
+    document.add(route);
+  });
+  controlRoutes(app, registry, gate);
+  overrideRoutes(app, registry, gate);
+  lookupRoutes(app, registry, gate, waitRoom);
+  watchRoute(app, hub, gate);
+  interopRoutes(app, registry, gate, document);
   methodRoutes(app, allowedMethods);
   if (options.health !== false) healthRoute(app, registry, hub);
 
   app.addHook('preClose', (closed) => {
+    waitRoom.close();
     hub.close();
     closed();
   });
@@ -79,6 +113,16 @@ function healthRoute(app: TypedApp, registry: Registry, hub: WatchHub): void {
   app.get('/health', { exposeHeadRoute: true, schema }, () => registryHealth(registry, hub));
   methodRoutes(app, { '/health': readOnly });
 }
+
+/** Most lookups have no query, which then is the same every time. */
+const quickly: FastifySchemaCompiler<ZodType> = (route) => {
+  const validate = validatorCompiler(route);
+  if (route.httpPart !== 'querystring' || !route.schema.safeParse({}).success) return validate;
+  return (data: unknown) => {
+    for (const key in data as object) if (key !== '') return validate(data);
+    return { value: {} };
+  };
+};
 
 /**
  * Whatever the app reads elsewhere: bodies here are JSON (as text/plain a foreign page could send one without asking, a CORS

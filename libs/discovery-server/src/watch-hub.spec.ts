@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { formatHash, instanceHash } from '@mesh/discovery-client';
 import fc from 'fast-check';
 import { isRegistryError } from './registry-error.ts';
 import { Registry } from './registry.ts';
@@ -45,17 +46,25 @@ describe('a stream', () => {
       {
         id: `${epoch}:1`,
         event: 'snapshot',
-        data: { epoch, revision: `${epoch}:1`, instances: [instance] },
+        data: {
+          epoch,
+          revision: `${epoch}:1`,
+          instances: [instance],
+          hashes: { 'user-service': formatHash(instanceHash(instance)) },
+        },
       },
       {
         id: `${epoch}:2`,
         event: 'upsert',
-        data: { instance: expect.objectContaining({ name: 'order-service', port: 5000 }) },
+        data: {
+          instance: expect.objectContaining({ name: 'order-service', port: 5000 }),
+          hash: expect.stringMatching(/^[0-9a-f]{16}$/),
+        },
       },
       {
         id: `${epoch}:3`,
         event: 'remove',
-        data: { name: 'user-service', id: '127.0.0.1:4000', reason: 'deregistered' },
+        data: { name: 'user-service', id: '127.0.0.1:4000', reason: 'deregistered', hash: '0'.repeat(16) },
       },
     ]);
   });
