@@ -14,3 +14,4 @@ export type {
 export { combineHash, emptyHash, formatHash, instanceHash } from './set-hash.ts';
 export type { SetHash } from './set-hash.ts';
 export type { Clock, Random, Timers } from './timers.ts';
+export { inVersionRange } from './version-range.ts';
