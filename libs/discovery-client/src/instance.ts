@@ -54,9 +54,17 @@ export interface Resolution {
   readonly revision: string;
   /** Milliseconds since the registry last vouched for this list, read when you read it; 0 while a watch is live. */
   readonly ageMs: number;
-  /** `stale`: past its time to live and served while it is being refreshed, or because the registry does not answer. */
-  readonly source: 'fresh' | 'stale';
+  /**
+   * - `fresh`: as the registry has it;
+   * - `stale`: past its time to live, and served while it is being refreshed or because the registry does not answer;
+   * - `disk`: what a former process knew, because the registry has not answered this one yet;
+   * - `static`: written down by somebody, not registered.
+   */
+  readonly source: ResolutionSource;
 }
+
+/** Where an answer comes from. */
+export type ResolutionSource = 'fresh' | 'stale' | 'disk' | 'static';
 
 /** What a service says about itself when it registers. */
 export interface ServiceDescription {
@@ -74,12 +82,23 @@ export interface ServiceDescription {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Default 1. */
   readonly weight?: number;
+  /** Where it runs; callers can ask for instances of a zone. */
+  readonly zone?: string;
+  /** Its version, `major.minor.patch`; callers can ask for a range. */
+  readonly version?: string;
 }
 
 /** A registration that keeps itself alive until it is ended. */
 export interface Registration {
   /** As the registry last accepted it. */
   readonly instance: Instance;
+  /**
+   * Lets no new callers find the instance, which goes on living and serves those that it has. Rejects with a `DiscoveryError`
+   * when the registry does not hear it, and does nothing after `deregister()`.
+   */
+  drain(): Promise<void>;
+  /** Takes a drain back. */
+  undrain(): Promise<void>;
   /** Says goodbye and ends the heartbeats. Resolves also when the registry did not hear it; then the lease runs out. */
   deregister(): Promise<void>;
   /** The same as `deregister()`. */
@@ -93,7 +112,7 @@ export interface CachedService {
   readonly ttlMs: number;
   /** Number of instances. */
   readonly instances: number;
-  readonly source: 'fresh' | 'stale';
+  readonly source: ResolutionSource;
 }
 
 /** Reads an instance of the registry's JSON and freezes it; undefined when it is none. */

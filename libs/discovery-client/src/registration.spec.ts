@@ -364,7 +364,8 @@ test('a registry that is heard on another way is told at once', async () => {
 });
 
 test('heartbeats leave no listeners behind', async () => {
-  const { client, time } = fixture(polling);
+  // Without sessions: the signal of a connection dies with it, and so do its listeners.
+  const { client, time } = fixture({ ...polling, session: false });
   const { prototype } = AbortSignal;
   const { addEventListener, removeEventListener } = prototype;
   let listeners = 0;
