@@ -21,8 +21,9 @@ export function baseUrl({ origin, pathname }: URL): string {
   return (origin + pathname).replace(/\/+$/, '');
 }
 
-/** A comma parts two servers only where a scheme follows: a static list has commas of its own. */
+/** A comma parts two servers where a scheme follows; a static list has commas, and even schemes, of its own. */
 function split(text: string): readonly string[] {
+  if (/^static:/i.test(text)) return [text];
   return text.split(/,\s*(?=[a-z][a-z0-9+.-]*:\/\/)/i);
 }
 
