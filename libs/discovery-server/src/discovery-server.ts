@@ -8,7 +8,9 @@ import type { AuditListener } from './audit.ts';
 import { controlRoutes } from './control-routes.ts';
 import { Gate } from './gate.ts';
 import { registryHealth } from './health.ts';
+import type { RegistryHealth } from './health.ts';
 import { interopRoutes } from './interop-routes.ts';
+import { Liveness } from './liveness.ts';
 import { lookupRoutes } from './lookup-routes.ts';
 import { methodRoutes } from './method-routes.ts';
 import { OpenApiDocument } from './openapi.ts';
@@ -19,6 +21,7 @@ import { Registry } from './registry.ts';
 import { healthAnswer, noQuery } from './schemas.ts';
 import type { TypedApp } from './typed-app.ts';
 import { WatchHub } from './watch-hub.ts';
+import { sessionRoute } from './session-route.ts';
 import { WaitRoom } from './wait-room.ts';
 import { watchRoute } from './watch-route.ts';
 
@@ -28,6 +31,8 @@ export interface DiscoveryServerOptions {
   readonly registry?: Registry;
   /** The streams of `GET /watch`, closed with the app. Default: one of its own. */
   readonly watchHub?: WatchHub;
+  /** Sessions, health checks and what becomes of lost ones; yours to close. Default: of its own, closed with the app. */
+  readonly liveness?: Liveness;
   /** Who may change something: hosts, origins, and a token that may do everything. Default: loopback names, no token. */
   readonly guard?: GuardOptions;
   /** Tokens with scopes. Default none; without any token, only this machine may call. */
@@ -49,6 +54,7 @@ const allowedMethods = {
   '/register': ['POST'],
   '/heartbeat': ['POST'],
   '/heartbeats': ['POST'],
+  '/session': ['POST'],
   '/services': readOnly,
   '/services/:name': readOnly,
   '/services/:name/:port': ['DELETE'],
@@ -71,6 +77,7 @@ const allowedMethods = {
 export const discoveryServer: FastifyPluginCallback<DiscoveryServerOptions> = (scope, options, done) => {
   const registry = options.registry ?? new Registry();
   const hub = options.watchHub ?? new WatchHub(registry);
+  const liveness = options.liveness ?? new Liveness(registry);
   const app: TypedApp = scope.withTypeProvider();
   app.setValidatorCompiler(quickly);
   // The types of the routes check the answers; checking them again at run time would cost more than the registry itself.
@@ -85,32 +92,35 @@ export const discoveryServer: FastifyPluginCallback<DiscoveryServerOptions> = (s
     document.add(route);
   });
   controlRoutes(app, registry, gate);
+  sessionRoute(app, registry, liveness.sessions, gate);
   overrideRoutes(app, registry, gate);
   lookupRoutes(app, registry, gate, waitRoom);
   watchRoute(app, hub, gate);
   interopRoutes(app, registry, gate, document);
   methodRoutes(app, allowedMethods);
-  if (options.health !== false) healthRoute(app, registry, hub);
+  if (options.health !== false) healthRoute(app, () => registryHealth(registry, hub, liveness));
 
   app.addHook('preClose', (closed) => {
     waitRoom.close();
     hub.close();
+    liveness.sessions.close();
     closed();
   });
   app.addHook('onClose', (_, closed) => {
+    if (options.liveness === undefined) liveness.close();
     if (options.registry === undefined) registry.close();
     closed();
   });
   done();
 };
 
-function healthRoute(app: TypedApp, registry: Registry, hub: WatchHub): void {
+function healthRoute(app: TypedApp, health: () => RegistryHealth): void {
   const schema = {
     summary: 'Whether the registry runs, and its counts',
     querystring: noQuery,
     response: { 200: healthAnswer },
   };
-  app.get('/health', { exposeHeadRoute: true, schema }, () => registryHealth(registry, hub));
+  app.get('/health', { exposeHeadRoute: true, schema }, health);
   methodRoutes(app, { '/health': readOnly });
 }
 

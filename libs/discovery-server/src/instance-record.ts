@@ -16,6 +16,8 @@ const maxSuperseded = 8;
 
 const nobody: readonly string[] = Object.freeze([]);
 
+const httpCheck: HealthCheck = Object.freeze({ type: 'http' });
+
 const noMetadata: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
@@ -143,7 +145,9 @@ export class InstanceRecord implements Deadlined {
     this.#ownWeight = request.weight ?? 1;
     this.mark('unhealthy', request.healthy === false);
     this.clearDoubts();
-    this.check = request.check ?? (request.healthCheckUrl === undefined ? undefined : { type: 'http' });
+    const check = request.check ?? (request.healthCheckUrl === undefined ? undefined : httpCheck);
+    // The same object, so that whoever checks it goes on.
+    if (JSON.stringify(check) !== JSON.stringify(this.check)) this.check = check;
   }
 
   /** Takes what was stored of it elsewhere. */

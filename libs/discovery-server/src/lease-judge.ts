@@ -7,5 +7,9 @@ import type { ServiceEntry } from './service-entry.ts';
  */
 export type LeaseVerdict = 'remove' | 'suspect' | 'protect' | 'wait';
 
-/** Decides at once, or leaves it to the next judge (undefined). Must change nothing itself. */
-export type LeaseJudge = (record: InstanceRecord, service: ServiceEntry) => LeaseVerdict | undefined;
+/** Decides at once, or leaves it to the next judge (undefined). Must change nothing itself. `nowMs` is the leases' time. */
+export type LeaseJudge = (
+  record: InstanceRecord,
+  service: ServiceEntry,
+  nowMs: number,
+) => LeaseVerdict | undefined;

@@ -36,6 +36,11 @@ export class LeaseTable<T extends Deadlined> {
     return this.#queue.size;
   }
 
+  /** The time that deadlines are in. */
+  get nowMs(): number {
+    return this.#clock.now();
+  }
+
   /** Milliseconds of stalls that were not charged to the leases. */
   get lostMs(): number {
     return this.#clock.lostMs;

@@ -2,7 +2,7 @@ import type { Clock, Instance, Resolution } from '@mesh/discovery-client';
 import type { ChangeFeed } from './change-feed.ts';
 import type { Change } from './change-log.ts';
 import type { Directory } from './directory.ts';
-import type { InstanceRecord } from './instance-record.ts';
+import type { InstanceRecord, Mark } from './instance-record.ts';
 import type { LeaseTable } from './lease-table.ts';
 import type { InstanceIdentity } from './registration.ts';
 import type { ServiceEntry, ServiceView, View } from './service-entry.ts';
@@ -86,6 +86,16 @@ export class RegistryView {
   storedInstance(service: string, id: string): StoredInstance | undefined {
     const record = this.directory.service(service)?.get(id);
     return record && storedOf(record);
+  }
+
+  /** The time that leases are counted in: monotonic, and standing still while the process does. */
+  get leaseNowMs(): number {
+    return this.leases.nowMs;
+  }
+
+  /** Whether this is noted about a run of an instance that is still there. */
+  isMarked(identity: InstanceIdentity, mark: Mark): boolean {
+    return this.directory.run(identity)?.has(mark) === true;
   }
 
   /** How this instance is to be checked; undefined when it is not, or gone. */

@@ -332,9 +332,10 @@ export class Registry extends RegistryView {
 
   #judge(record: InstanceRecord): LeaseVerdict {
     const service = this.directory.service(record.service);
+    const { nowMs } = this.leases;
     if (service === undefined) return 'remove';
     for (const judge of this.#judges) {
-      const verdict = judge(record, service);
+      const verdict = judge(record, service, nowMs);
       if (verdict !== undefined) return verdict;
     }
     return 'remove';
