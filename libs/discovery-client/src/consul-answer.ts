@@ -75,7 +75,7 @@ export function readHealth(name: string, entries: readonly unknown[]): Instance[
     .map((entry) => {
       const { Service, Node } = (entry ?? {}) as Json;
       const node = (Node ?? {}) as Json;
-      return Service === undefined ? undefined : readService(name, Service as Json, node['Address']);
+      return readService(name, (Service ?? {}) as Json, node['Address']);
     })
     .filter((instance) => instance !== undefined);
 }
