@@ -88,6 +88,7 @@ test('a list is followed by its index, is live meanwhile, and costs one question
   await settle();
   expect(agent.listed()).toEqual([4000, 4001]);
   await agent.client.close();
+  await settle();
   expect([agent.waiting, agent.time.pending]).toEqual([0, 0]);
 });
 
