@@ -70,6 +70,11 @@ export class RegistryView {
     return this.#clock.now() - this.#startedAtMs;
   }
 
+  /** Milliseconds in which the process stood still, and which were not charged to the leases. */
+  get stalledMs(): number {
+    return this.leases.lostMs;
+  }
+
   /** The wall clock's time, ISO 8601. */
   get timestamp(): string {
     return new Date(this.wallClock.now()).toISOString();
@@ -96,6 +101,11 @@ export class RegistryView {
   /** Whether this is noted about a run of an instance that is still there. */
   isMarked(identity: InstanceIdentity, mark: Mark): boolean {
     return this.directory.run(identity)?.has(mark) === true;
+  }
+
+  /** Whether the last sign of life of this run of an instance came to this very server. */
+  isOurs(identity: InstanceIdentity): boolean {
+    return this.directory.run(identity)?.isOurs === true;
   }
 
   /** How this instance is to be checked; undefined when it is not, or gone. */

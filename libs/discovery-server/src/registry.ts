@@ -81,6 +81,8 @@ export class Registry extends RegistryView {
   readonly #random: Random;
   readonly #overrides: Overrides;
   readonly #judges = new Set<LeaseJudge>();
+  readonly #overrideListeners = new Set<(override: StoredOverride) => void>();
+  readonly #beatListeners = new Set<(record: InstanceRecord) => void>();
 
   /** @throws RangeError naming an option that is out of range. */
   constructor(options: RegistryOptions = {}) {
@@ -217,6 +219,7 @@ export class Registry extends RegistryView {
     const override = this.#overrides.set(service, id, change);
     const record = this.directory.service(service)?.get(id);
     if (record !== undefined) this.#refresh(record, record.instance);
+    for (const listener of this.#overrideListeners) listener({ service, id, ...override });
     return override;
   }
 
@@ -250,6 +253,22 @@ export class Registry extends RegistryView {
   identify(request: HeartbeatRequest): InstanceIdentity {
     this.leases.sweep();
     return this.directory.locate({ ...request, host: normalizeHost(request.host) }).identity;
+  }
+
+  /** Calls the listener with what holds for an instance after each decision about it. */
+  onOverride(listener: (override: StoredOverride) => void): () => void {
+    this.#overrideListeners.add(listener);
+    return () => {
+      this.#overrideListeners.delete(listener);
+    };
+  }
+
+  /** Calls the listener for each sign of life that came to this very server. Must be quick. */
+  onBeat(listener: (record: InstanceRecord) => void): () => void {
+    this.#beatListeners.add(listener);
+    return () => {
+      this.#beatListeners.delete(listener);
+    };
   }
 
   /** Asks the judge what becomes of an instance whose lease ended. Without judges, or when none answers, it is removed. */
@@ -312,6 +331,7 @@ export class Registry extends RegistryView {
     const durationMs = record.leaseMs;
     const service = this.directory.service(record.service);
     service?.beaten();
+    if (record.isOurs) for (const listener of this.#beatListeners) listener(record);
     this.leases.grant(record, durationMs + (record.isOurs ? 0 : remoteGraceMs));
     const expiresAt = new Date(record.lastHeartbeatMs + durationMs).toISOString();
     return { lease: { durationMs, expiresAt }, revision: service?.revision ?? this.feed.position };
