@@ -88,7 +88,11 @@ export class RegistryProvider implements Provider {
     if (response.ok && body !== undefined) return readServiceList(body);
     // A 404 that is not about the service (a proxy's page, another route table) says nothing about instances.
     const unknown = body !== undefined && (body['code'] ?? 'ERR_SERVICE_UNKNOWN') === 'ERR_SERVICE_UNKNOWN';
-    if (response.status === 404 && unknown) return readServiceList({ ...body, instances: [] });
+    if (response.status === 404 && unknown) {
+      // Of the whole registry: who is not listed was gone by then.
+      const revision = response.headers.get('x-registry-revision') ?? body['revision'];
+      return readServiceList({ ...body, revision, instances: [] });
+    }
     throw response.ok ? malformed('GET /services/:name') : refusal('GET /services/:name', response, body);
   }
 
