@@ -60,7 +60,9 @@ export class Simulation {
     instances = 3,
     watchers = 2,
     interval = 4,
+    session = true,
   }: MeshShape) {
+    this.#session = session;
     this.random = seededRandom(seed);
     this.services = services;
     this.interval = interval;
