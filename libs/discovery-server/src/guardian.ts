@@ -103,6 +103,21 @@ export class Guardian {
     }
   }
 
+  /**
+   * Looks at the address of every instance that this server is to hear from: after a restart some of them may have died
+   * meanwhile, and those where nobody listens need not wait for their leases.
+   */
+  async examine(): Promise<void> {
+    const records = this.#registry.services().flatMap((service) => [...service.records()]);
+    const ours = records.filter(({ isOurs }) => isOurs).map(({ identity }) => identity);
+    await Promise.all(
+      ours.map(async (identity) => {
+        const reach = await this.#try(identity);
+        if (reach === 'refused' && !this.#isClosed) this.#registry.remove(identity, 'expired');
+      }),
+    );
+  }
+
   /** Leases end as they do without it, and nothing more is tried. */
   close(): void {
     this.#isClosed = true;
