@@ -49,6 +49,7 @@ test('environment variables, as compose files set them', async () => {
   expect(await addresses(client, 'order-service')).toEqual(['a:5000', 'b:5001']);
   expect(await addresses(client, 'database')).toEqual([]);
   await client.close();
+  expect(() => createDiscoveryClient({ serverUrl: 'static:env' })).toThrow(/environment must be given/);
 });
 
 test('a file that is read again when it changed; one that is broken changes nothing', async () => {

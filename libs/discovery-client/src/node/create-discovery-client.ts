@@ -12,7 +12,7 @@ import { snapshotFile } from './snapshot-file.ts';
 export interface NodeDiscoveryClientOptions extends DiscoveryClientOptions {
   /** Where the lists are written down for a start without the registry. One file a process. Default: they are not. */
   readonly snapshotFile?: string;
-  /** What `static:env` reads; hand `process.env` in. Default: nothing. */
+  /** What `static:env` reads; hand `process.env` in. Without it `static:env` is refused. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -32,7 +32,7 @@ export function createDiscoveryClient(options: NodeDiscoveryClientOptions = {}):
     ...(path !== undefined && { snapshot: snapshotFile(path) }),
     providers: {
       dns: (context) => new DnsProvider(context),
-      static: (context) => new StaticProvider(context, tableOf(context, environment ?? {}), staticTtlMs),
+      static: (context) => new StaticProvider(context, tableOf(context, environment), staticTtlMs),
       ...providers,
     },
   });
@@ -41,9 +41,13 @@ export function createDiscoveryClient(options: NodeDiscoveryClientOptions = {}):
 /** What stands behind `static:`; undefined where the address is the table itself. */
 function tableOf(
   { urls }: ProviderContext,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Readonly<Record<string, string | undefined>> | undefined,
 ): TableSource | undefined {
   const path = decodeURIComponent(urls[0]?.pathname ?? '');
-  if (path === 'env') return environmentServices(environment);
+  if (path === 'env') {
+    if (environment === undefined)
+      throw new RangeError('discoveryClient: environment must be given for static:env');
+    return environmentServices(environment);
+  }
   return path.startsWith('/') || path.startsWith('.') ? servicesFile(path) : undefined;
 }
