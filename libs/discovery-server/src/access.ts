@@ -99,7 +99,10 @@ function digestOf(text: string): Buffer {
 
 /** By the connection itself, and by the address that a proxy the app trusts has told. A Unix socket is this machine. */
 function isLoopbackCaller({ ip, socket }: FastifyRequest): boolean {
-  return [ip as string | undefined, socket.remoteAddress].every(
-    (address) => address === undefined || address === '' || /^(::1|(::ffff:)?127\.[\d.]+)$/.test(address),
-  );
+  const { remoteAddress } = socket;
+  return isLoopback(remoteAddress) && (ip === remoteAddress || isLoopback(ip));
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address === undefined || address === '' || /^(::1|(::ffff:)?127\.[\d.]+)$/.test(address);
 }

@@ -1,9 +1,10 @@
 import type { Instance } from '@mesh/discovery-client';
-import { addressKey, hostPort } from './address.ts';
+import { addressKey, hostPort, normalizeHost } from './address.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import type { DeregistrationRequest, HeartbeatRequest, InstanceIdentity } from './registration.ts';
 import { RegistryError } from './registry-error.ts';
 import { serviceKey } from './service-key.ts';
+import type { ServiceName } from './service-key.ts';
 import { ServiceEntry } from './service-entry.ts';
 
 /** Finds records by service and id, and by address; a service without instances is forgotten. */
@@ -14,6 +15,11 @@ export class Directory {
   /** Number of services. */
   get size(): number {
     return this.#services.size;
+  }
+
+  /** The name of a service, as one text for all of its instances. */
+  nameOf(request: ServiceName): string {
+    return this.#services.get(serviceKey(request))?.name ?? request.name;
   }
 
   service(key: string): ServiceEntry | undefined {
@@ -60,7 +66,8 @@ export class Directory {
    * @throws RegistryError `ERR_INSTANCE_UNKNOWN`, or `ERR_INCARNATION_STALE` when the sender was replaced.
    */
   locate(request: HeartbeatRequest): InstanceRecord {
-    const { name, host, port, id, incarnation } = request;
+    const { name, port, id, incarnation } = request;
+    const host = normalizeHost(request.host);
     const key = serviceKey(request);
     const holder = this.at(host, port);
     const record = id === undefined ? holder : this.#services.get(key)?.get(id);

@@ -16,6 +16,9 @@ export interface GateOptions {
   readonly onAudit?: AuditListener | undefined;
 }
 
+/** Spellings of `Host` that are remembered: names and ports of this server. */
+const maximumHosts = 100;
+
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
 
 /** Decides before a body is read whether a request may pass: host and origin, token and scope, quota. */
@@ -24,6 +27,8 @@ export class Gate {
   readonly #access: Access;
   readonly #quota: Quota;
   readonly #onAudit: AuditListener | undefined;
+  /** Values of `Host` that the guard has let pass. */
+  readonly #usualHosts = new Set<string>();
   readonly #callers = new WeakMap<FastifyRequest, Caller>();
 
   /** @throws RangeError naming the option that makes no sense. */
@@ -72,10 +77,19 @@ export class Gate {
     }
   }
 
+  #guardAgainstPages(request: FastifyRequest): void {
+    const { host, origin } = request.headers;
+    // Instances send no origin and always the same host, so that one look at it is enough.
+    const isUsual = host !== undefined && origin === undefined;
+    if (isUsual && this.#usualHosts.has(host)) return;
+    const refusal = this.#guard(request);
+    if (refusal !== undefined) throw new HttpProblem(refusal.code, refusal.detail);
+    if (isUsual && this.#usualHosts.size < maximumHosts) this.#usualHosts.add(host);
+  }
+
   #admit(request: FastifyRequest, scope: Scope): void {
     // Lookups change nothing, so a foreign page can do no harm by them: who may read them is CORS's.
-    const refusal = scope === 'read' ? undefined : this.#guard(request);
-    if (refusal !== undefined) throw new HttpProblem(refusal.code, refusal.detail);
+    if (scope !== 'read') this.#guardAgainstPages(request);
     const caller = this.#access.admit(request, scope);
     this.#callers.set(request, caller);
     this.#quota.charge(caller);

@@ -52,14 +52,12 @@ export class InstanceRecord implements Deadlined {
   check: HealthCheck | undefined;
   #lastHeartbeatMs: number;
   #instance: Instance;
-  #hash: SetHash;
   #ownWeight: number;
   #marks = 0;
   #superseded: readonly string[] = nobody;
 
   constructor(instance: Instance, nowMs: number) {
     this.#instance = instance;
-    this.#hash = instanceHash(instance);
     this.#ownWeight = instance.weight;
     this.#lastHeartbeatMs = nowMs;
   }
@@ -73,12 +71,16 @@ export class InstanceRecord implements Deadlined {
     return this.#instance.status === 'up';
   }
 
+  /** Made anew each time: it is needed twice for each change, and would be half a registry's memory. */
   get hash(): SetHash {
-    return this.#hash;
+    return instanceHash(this.#instance);
   }
 
   get address(): string {
-    return addressKey(this.#instance.host, this.#instance.port);
+    const { host, port, id } = this.#instance;
+    const address = addressKey(host, port);
+    // The same text twice would be kept twice.
+    return address === id ? id : address;
   }
 
   get service(): string {
@@ -135,7 +137,6 @@ export class InstanceRecord implements Deadlined {
   replace(instance: Instance): void {
     const former = this.#instance;
     this.#instance = instance;
-    this.#hash = instanceHash(instance);
     if (former.incarnation !== instance.incarnation) this.#supersede([former.incarnation]);
   }
 

@@ -8,6 +8,8 @@ export function openStream(reply: FastifyReply): ServerResponse | undefined {
   if (raw.destroyed) return undefined;
   // A stream ends when it is broken or the server stops: its connection is of no use afterwards, and would delay a close.
   raw.shouldKeepAlive = false;
+  // The stream ends with its connection, so chunks would be framed for nothing; that is a third of the cost of an event.
+  raw.removeHeader('transfer-encoding');
   // Each event goes out at once, also to whoever is slow to acknowledge the one before.
   raw.socket?.setNoDelay(true);
   raw.writeHead(200, {

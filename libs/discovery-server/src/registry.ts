@@ -138,15 +138,15 @@ export class Registry extends RegistryView {
    */
   heartbeat(request: HeartbeatRequest): Renewal {
     this.leases.sweep();
-    const record = this.directory.locate({ ...request, host: normalizeHost(request.host) });
-    const { heartbeatInterval = record.instance.heartbeatInterval, healthy } = request;
+    const record = this.directory.locate(request);
+    const { instance } = record;
+    const { heartbeatInterval = instance.heartbeatInterval, healthy } = request;
     const isChanged = healthy !== undefined && record.mark('unhealthy', !healthy);
-    const content =
-      heartbeatInterval === record.instance.heartbeatInterval
-        ? record.instance
-        : Object.freeze({ ...record.describe(), heartbeatInterval });
+    record.isOurs = true;
     this.#lives(record);
-    if (isChanged || content !== record.instance) this.#refresh(record, content);
+    if (heartbeatInterval !== instance.heartbeatInterval) {
+      this.#refresh(record, Object.freeze({ ...record.describe(), heartbeatInterval }));
+    } else if (isChanged) this.#refresh(record, record.instance);
     return this.#renew(record);
   }
 
@@ -252,7 +252,7 @@ export class Registry extends RegistryView {
   /** Who a heartbeat like this is from; throws as {@link Registry.heartbeat} does. */
   identify(request: HeartbeatRequest): InstanceIdentity {
     this.leases.sweep();
-    return this.directory.locate({ ...request, host: normalizeHost(request.host) }).identity;
+    return this.directory.locate(request).identity;
   }
 
   /** Calls the listener with what holds for an instance after each decision about it. */
@@ -293,7 +293,8 @@ export class Registry extends RegistryView {
     const now = this.wallClock.now();
     const incarnation =
       request.incarnation ?? existing?.instance.incarnation ?? makeToken(this.wallClock, this.#random);
-    const content = instanceOf({ ...request, incarnation }, now, existing?.instance);
+    const name = this.directory.nameOf(request);
+    const content = instanceOf({ ...request, name, incarnation }, now, existing?.instance);
     const record = existing ?? new InstanceRecord(content, now);
     record.accept(request, incarnation);
     record.isOurs = true;

@@ -3,6 +3,7 @@ import { combineHash, emptyHash } from '@mesh/discovery-client';
 import { addressKey, normalizeHost } from './address.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import type { DeregistrationRequest } from './registration.ts';
+import { serviceName } from './service-key.ts';
 
 /** `listed`: only instances that are up; `any`: all of them. */
 export type View = 'listed' | 'any';
@@ -25,6 +26,8 @@ const noHashes: ViewHashes = Object.freeze({ listed: emptyHash, any: emptyHash }
 export class ServiceEntry {
   /** `name`, or `namespace/name`. */
   readonly key: string;
+  /** The key without its namespace. */
+  readonly name: string;
   readonly #records = new Map<string, InstanceRecord>();
   #revision = '';
   #hashes = noHashes;
@@ -34,6 +37,7 @@ export class ServiceEntry {
 
   constructor(key: string) {
     this.key = key;
+    this.name = serviceName(key).name;
   }
 
   get size(): number {
@@ -110,15 +114,17 @@ export class ServiceEntry {
   /** The listed instances for callers: frozen, and the same object until this service changes. */
   resolution(): Resolution {
     return (this.#resolution ??= Object.freeze<Resolution>({
-      instances: Object.freeze(
-        Array.from(this.#records.values(), ({ instance }) => instance).filter(
-          ({ status }) => status === 'up',
-        ),
-      ),
+      instances: Object.freeze(this.#listed()),
       revision: this.#revision,
       ageMs: 0,
       source: 'fresh',
     }));
+  }
+
+  #listed(): Instance[] {
+    const listed: Instance[] = [];
+    for (const { instance } of this.#records.values()) if (instance.status === 'up') listed.push(instance);
+    return listed;
   }
 
   #toggle(record: InstanceRecord): void {

@@ -2,51 +2,59 @@ import { formatHash } from '@mesh/discovery-client';
 import type { Instance } from '@mesh/discovery-client';
 import type { ServiceEntry, View } from './service-entry.ts';
 
-/** The instances of a service at one moment; frozen lists, so that they can be encoded later. */
-interface Part {
-  readonly key: string;
-  readonly instances: readonly Instance[];
-  readonly hash: string;
-}
-
 /** Instances that are encoded without a pause. About 3 µs each. */
 const batchSize = 500;
 
 // By list, which is another one after every change: encoded once for all watchers, and forgotten with the list.
 const encoded = new WeakMap<readonly Instance[], string>();
 
+/** What a snapshot is made of. */
+export interface SnapshotSource {
+  readonly epoch: string;
+  /** Position of the last change before the snapshot begins. */
+  readonly revision: string;
+  /** Keys of the services to show. */
+  readonly services: readonly string[];
+  readonly view: View;
+  /** A service as it is when its turn comes. */
+  readonly find: (key: string) => ServiceEntry | undefined;
+}
+
 /**
- * A `snapshot` event in pieces. It holds what was listed when it was made, however long the pieces take to be sent: a
- * registry of 100 000 instances would otherwise stand still while 30 MB are encoded.
+ * A `snapshot` event in pieces, service by service: a registry of 100 000 instances would otherwise stand still while 30 MB
+ * are encoded. A service is read when its turn comes, so of one that {@link SnapshotText.awaits} its turn no change needs to
+ * be told; of all others every change belongs after the snapshot.
  */
 export class SnapshotText {
-  readonly instances: number;
-  readonly #parts: readonly Part[];
-  readonly #epoch: string;
-  readonly #revision: string;
+  readonly #source: SnapshotSource;
+  readonly #awaited: Set<string>;
 
-  constructor(epoch: string, revision: string, services: Iterable<ServiceEntry>, view: View) {
-    this.#epoch = epoch;
-    this.#revision = revision;
-    this.#parts = Array.from(services, (service) => ({
-      key: service.key,
-      instances: service.instances(view),
-      hash: formatHash(service.hashes[view]),
-    })).filter(({ instances }) => instances.length > 0);
-    this.instances = this.#parts.reduce((sum, { instances }) => sum + instances.length, 0);
+  constructor(source: SnapshotSource) {
+    this.#source = source;
+    this.#awaited = new Set(source.services);
+  }
+
+  /** Whether this service has yet to be read. */
+  awaits(service: string): boolean {
+    return this.#awaited.has(service);
   }
 
   *pieces(): Generator<string, undefined> {
-    const [epoch, revision] = [JSON.stringify(this.#epoch), JSON.stringify(this.#revision)];
-    yield `id: ${this.#revision}\nevent: snapshot\ndata: {"epoch":${epoch},"revision":${revision},"instances":[`;
+    const { epoch, revision, view, services, find } = this.#source;
+    yield `id: ${revision}\nevent: snapshot\ndata: {"epoch":"${epoch}","revision":"${revision}","instances":[`;
+    const hashes: Record<string, string> = {};
     let separator = '';
-    for (const { instances } of this.#parts) {
+    for (const key of services) {
+      const service = find(key);
+      this.#awaited.delete(key);
+      const instances = service?.instances(view) ?? [];
+      if (service === undefined || instances.length === 0) continue;
+      hashes[key] = formatHash(service.hashes[view]);
       for (const text of encodeList(instances)) {
         yield separator + text;
         separator = ',';
       }
     }
-    const hashes = Object.fromEntries(this.#parts.map(({ key, hash }) => [key, hash]));
     yield `],"hashes":${JSON.stringify(hashes)}}\n\n`;
     return undefined;
   }

@@ -9,6 +9,7 @@ import { encodeBookmark, encodeChange, encodeReset, streamHead } from './server-
 import type { View } from './service-entry.ts';
 import { namespaceOf, qualify } from './service-key.ts';
 import { SnapshotText } from './snapshot-text.ts';
+import { TimeSlice } from './time-slice.ts';
 import { Watcher } from './watcher.ts';
 import type { WatchScope, WatchStream } from './watcher.ts';
 
@@ -149,32 +150,34 @@ export class WatchHub {
   #sendSnapshot(watcher: Watcher, head: string): void {
     // The revision first: what runs out in between is then told once more after a reconnect, and never missed.
     const { epoch, revision } = this.#registry;
-    const { services, namespace, view } = watcher.scope;
-    const all = services === undefined ? this.#registry.services() : this.#registry.services(services);
-    const concerned =
-      services !== undefined || namespace === '*'
-        ? all
-        : all.filter(({ key }) => namespaceOf(key) === namespace);
-    const snapshot = new SnapshotText(epoch, revision, concerned, view);
+    const { services, view } = watcher.scope;
+    const found = services === undefined ? this.#registry.services() : this.#registry.services(services);
+    const concerned = found.filter(({ key }) => concerns(watcher.scope, key));
+    const snapshot = new SnapshotText({
+      epoch,
+      revision,
+      services: concerned.map(({ key }) => key),
+      view,
+      find: (key) => this.#registry.service(key),
+    });
     const pieces = snapshot.pieces();
-    if (snapshot.instances <= atOnce) {
+    if (concerned.reduce((sum, { size }) => sum + size, 0) <= atOnce) {
       watcher.open(head + [...pieces].join(''));
       return;
     }
     watcher.open(head);
-    watcher.hold();
+    watcher.hold((service) => snapshot.awaits(service));
     this.#sendPieces(watcher, pieces);
   }
 
   #sendPieces(watcher: Watcher, pieces: Iterator<string, undefined>): void {
-    let left = atOnce;
-    while (watcher.isDrained && left > 0) {
+    const slice = new TimeSlice();
+    while (watcher.isDrained && !slice.isOver) {
       const { done, value } = pieces.next();
       if (done === true) {
         watcher.release();
         return;
       }
-      left -= 100;
       watcher.open(value);
     }
     const pauseMs = watcher.isDrained ? 0 : drainPauseMs;
@@ -223,7 +226,8 @@ export class WatchHub {
       if (watchers === undefined) continue;
       for (const watcher of watchers) {
         const text = this.#encode(change, watcher.scope.view);
-        if (text !== '' && !watcher.send(text)) this.#remove(watcher);
+        if (text === '' || watcher.awaits(service)) continue;
+        if (!watcher.send(text)) this.#remove(watcher);
       }
     }
   }

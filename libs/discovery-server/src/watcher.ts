@@ -27,6 +27,7 @@ export class Watcher {
   /** What came while the snapshot was still being sent; undefined afterwards. */
   #waiting: string[] | undefined;
   #waitingBytes = 0;
+  #awaits: ((service: string) => boolean) | undefined;
 
   constructor(stream: WatchStream, scope: WatchScope, maximumBufferedBytes: number) {
     this.scope = scope;
@@ -46,15 +47,26 @@ export class Watcher {
     this.#stream.write(text);
   }
 
-  /** Keeps changes back until {@link Watcher.release}: they belong after the snapshot. */
-  hold(): void {
+  /**
+   * Keeps changes back until {@link Watcher.release}: they belong after the snapshot.
+   *
+   * @param awaits Whether the snapshot has yet to read a service, so that its changes will be in it.
+   */
+  hold(awaits: (service: string) => boolean): void {
     this.#waiting = [];
+    this.#awaits = awaits;
+  }
+
+  /** Whether a change of this service need not be told, because the snapshot that is being sent will show it. */
+  awaits(service: string): boolean {
+    return this.#awaits?.(service) === true;
   }
 
   /** The snapshot is sent: what was held follows. */
   release(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
+    this.#awaits = undefined;
     if (waiting.length > 0) this.open(waiting.join(''));
   }
 
