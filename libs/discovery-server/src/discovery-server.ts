@@ -1,6 +1,6 @@
 import { sendProblem } from '@mesh/problem';
 import type { GuardOptions } from '@mesh/request-guard';
-import type { FastifyPluginCallback, FastifySchemaCompiler } from 'fastify';
+import type { FastifyInstance, FastifyPluginCallback, FastifySchemaCompiler } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import type { ZodType } from 'zod';
 import type { AccessOptions } from './access.ts';
@@ -75,6 +75,17 @@ const allowedMethods = {
  * await app.register(discoveryServer, { registry });
  */
 export const discoveryServer: FastifyPluginCallback<DiscoveryServerOptions> = (scope, options, done) => {
+  try {
+    serve(scope, options);
+    done();
+  } catch (error) {
+    done(error as Error);
+  }
+};
+
+function serve(scope: FastifyInstance, options: DiscoveryServerOptions): void {
+  // First, because it refuses options that make no sense, and holds nothing.
+  const gate = new Gate(options);
   const registry = options.registry ?? new Registry();
   const hub = options.watchHub ?? new WatchHub(registry);
   const liveness = options.liveness ?? new Liveness(registry);
@@ -85,7 +96,6 @@ export const discoveryServer: FastifyPluginCallback<DiscoveryServerOptions> = (s
   app.setErrorHandler(sendProblem);
   acceptJsonOnly(app);
 
-  const gate = new Gate(options);
   const waitRoom = new WaitRoom(registry, platformTimers, Math.random, maximumWaiting);
   const document = new OpenApiDocument();
   app.addHook('onRoute', (route) => {
@@ -111,8 +121,7 @@ export const discoveryServer: FastifyPluginCallback<DiscoveryServerOptions> = (s
     if (options.registry === undefined) registry.close();
     closed();
   });
-  done();
-};
+}
 
 function healthRoute(app: TypedApp, health: () => RegistryHealth): void {
   const schema = {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { formatHash } from '@mesh/discovery-client';
 import type { Instance } from '@mesh/discovery-client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -53,7 +54,9 @@ export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, wait
       const count = services.reduce((sum, { instances }) => sum + instances.length, 0);
       if (count <= instancesAtOnce) return { services, revision, ...(next !== undefined && { next }) };
       reply.type(json);
-      void (reply as { send(body: unknown): unknown }).send(encodeServices(services, revision, next));
+      void (reply as { send(body: unknown): unknown }).send(
+        Readable.from(encodeServices(services, revision, next)),
+      );
       return;
     },
   );
