@@ -17,9 +17,10 @@ app.post('/bare', () => ({ ok: true }));
 app.get('/bare', () => ({ ok: true }));
 app.get('/bare-list', (_, reply) => reply.type('application/json; charset=utf-8').send(text));
 await app.listen({ host: '127.0.0.1', port: 0 });
-process.on('message', () =>
-  process.send?.({ cpu: process.cpuUsage(), heap: process.memoryUsage().heapUsed }),
-);
+process.on('message', (wanted) => {
+  if (wanted === 'heap') globalThis.gc?.();
+  process.send?.({ cpu: process.cpuUsage(), heap: process.memoryUsage().heapUsed });
+});
 process.send?.({ port: (app.server.address() as { port: number }).port });
 process.on('disconnect', () => {
   process.exitCode = 0;
