@@ -3,14 +3,18 @@ import { announce, el, json, state, table } from '/dashboard/dashboard.js';
 const $ = (selector) => document.querySelector(selector);
 const instances = new Map();
 let upSince = '';
-const key = ({ name, id }) => `${name}/${id}`;
+const serviceOf = ({ name, namespace }) => (namespace === undefined ? name : `${namespace}/${name}`);
+const key = (instance) => `${serviceOf(instance)}/${instance.id}`;
 
-function removeButton({ name, id, host, port }) {
+function removeButton({ name, namespace = 'default', id, host, port }) {
   const remove = async () => {
     try {
-      await json(`/services/${encodeURIComponent(name)}/${port}?${new URLSearchParams({ host, id })}`, {
-        method: 'DELETE',
-      });
+      await json(
+        `/services/${encodeURIComponent(name)}/${port}?${new URLSearchParams({ host, id, namespace })}`,
+        {
+          method: 'DELETE',
+        },
+      );
       announce(`${id} removed. If it is alive, it returns with its next heartbeat.`);
     } catch (error) {
       announce(error.message);
@@ -25,7 +29,10 @@ function row(instance) {
   return [
     id,
     `${host}:${port}`,
-    state(instance.status, instance.status === 'up' ? 'good' : 'warn'),
+    state(
+      instance.protected ? 'up, not heard' : instance.status,
+      instance.status === 'up' && !instance.protected ? 'good' : 'warn',
+    ),
     `${heartbeatInterval} s`,
     new Date(registeredAt).toLocaleTimeString(),
     details.join(', '),
@@ -37,19 +44,23 @@ const headings = ['Instance', 'Address', 'State', 'Heartbeat', 'Since', 'Metadat
 
 function draw() {
   const all = [...instances.values()].sort((a, b) => key(a).localeCompare(key(b)));
-  const names = [...new Set(all.map(({ name }) => name))];
+  const names = [...new Set(all.map(serviceOf))];
   $('#counts').textContent = `${names.length} services, ${all.length} instances${upSince}`;
   $('#services').replaceChildren(
     ...names.flatMap((name) => [
       el('h3', {}, name),
-      table(`Instances of ${name}`, headings, all.filter((instance) => instance.name === name).map(row)),
+      table(
+        `Instances of ${name}`,
+        headings,
+        all.filter((instance) => serviceOf(instance) === name).map(row),
+      ),
     ]),
   );
   if (all.length === 0) $('#services').append(el('p', { className: 'note' }, 'Nobody has registered yet.'));
 }
 
 function watch() {
-  const events = new EventSource('/watch');
+  const events = new EventSource('/watch?status=any&namespace=*');
   const on = (type, change) =>
     events.addEventListener(type, ({ data }) => (change(JSON.parse(data)), draw()));
   on('snapshot', (snapshot) => {

@@ -1,5 +1,14 @@
 import { dashboard } from '@mesh/dashboard';
-import { discoveryServer, Registry, registryHealth, WatchHub } from '@mesh/discovery-server';
+import {
+  addOpenMetrics,
+  discoveryServer,
+  Liveness,
+  openStore,
+  Registry,
+  registryHealth,
+  RegistryMetrics,
+  WatchHub,
+} from '@mesh/discovery-server';
 import { meshRoutes } from '@mesh/gateway';
 import { followRegistry, healthServer } from '@mesh/health-server';
 import { createServiceClient } from '@mesh/service-client';
@@ -14,18 +23,31 @@ export async function buildApp(
   { identity }: Pick<ServiceContext, 'identity'>,
 ): Promise<FastifyInstance> {
   const guard = guardOptions(config);
+  const access = { tokens: config.REGISTRY_TOKENS };
   const registry = new Registry();
   const watchHub = new WatchHub(registry);
+  const liveness = new Liveness(registry, {
+    onProtection: (service, isActive) => {
+      app.log.warn({ service: service ?? 'all', isActive }, 'protection');
+    },
+  });
+  const store = openStore(config.REGISTRY_URL, (error) => {
+    if (error === undefined) app.log.info('registrations are kept again');
+    else app.log.warn({ err: error }, 'registrations are not kept');
+  });
+  const metrics = new RegistryMetrics(registry, { watchHub, liveness, store });
   const client = createServiceClient({ discovery: registry, strategy: 'round-robin' });
   const app = createApp({
     identity,
     config,
-    health: (report) => ({ ...registryHealth(registry, watchHub), ...report }),
+    health: (report) => ({ ...registryHealth(registry, watchHub, liveness), ...report }),
     openapi: { title: 'Service discovery', description: 'Who is alive, and where.' },
   });
   registry.subscribe((change) => {
-    if (change.type === 'upsert') app.log.info({ id: change.instance.id }, 'listed');
-    else app.log.info({ id: change.id, reason: change.reason }, 'removed');
+    if (change.type === 'upsert') {
+      const { id, status } = change.instance;
+      app.log.info({ service: change.service, id, status }, 'listed');
+    } else app.log.info({ service: change.service, id: change.id, reason: change.reason }, 'removed');
   });
   const monitor = monitorOf(config, app.log);
   const unfollow = followRegistry(monitor, registry);
@@ -33,10 +55,28 @@ export async function buildApp(
   app.addHook('onClose', async () => {
     unfollow();
     await monitor.close();
+    liveness.close();
+    metrics.close();
+    await store?.close();
     registry.close();
     await client.close();
   });
-  await app.register(discoveryServer, { registry, watchHub, guard, health: false, logLevel: 'warn' });
+  await store?.attach(registry);
+  // Who died while there was no registry need not wait for its lease.
+  void liveness.guardian.examine();
+  addOpenMetrics(app, metrics, { guard, access });
+  await app.register(discoveryServer, {
+    registry,
+    watchHub,
+    liveness,
+    guard,
+    access,
+    health: false,
+    logLevel: 'warn',
+    onAudit: (event) => {
+      app.log.info(event, 'audit');
+    },
+  });
   await app.register(healthServer, { monitor, guard, logLevel: 'warn' });
   await app.register(meshRoutes, { client, guard });
   await app.register(dashboard, { folder: new URL('../page/', import.meta.url) });

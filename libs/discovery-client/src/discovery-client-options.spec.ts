@@ -1,9 +1,14 @@
 import { expect, test } from '@jest/globals';
+import { DiscoveryClient } from './discovery-client.ts';
 import { readOptions } from './discovery-client-options.ts';
 
 test('defaults are those of the documentation', () => {
   expect(readOptions()).toMatchObject({
-    serverUrl: 'http://localhost:3000',
+    serverUrls: [new URL('http://localhost:3000')],
+    staleIfErrorMs: 24 * 3600_000,
+    guardRatio: 0.5,
+    namespace: undefined,
+    session: true,
     defaultHeartbeatInterval: 30,
     cacheMultiplier: 2,
     requestTimeoutMs: 5000,
@@ -13,7 +18,6 @@ test('defaults are those of the documentation', () => {
 });
 
 test.each([
-  [{ serverUrl: 'ftp://registry' }, /serverUrl .* got ftp:\/\/registry/],
   [{ serverUrl: 'registry' }, /serverUrl/],
   [{ serverUrl: 'http://me:secret@registry:3000' }, /^(?!.*secret).*credentials/],
   [{ defaultHeartbeatInterval: 0 }, /defaultHeartbeatInterval must be from 0.05 to 3600, got 0/],
@@ -21,15 +25,19 @@ test.each([
   [{ cacheMultiplier: -1 }, /cacheMultiplier/],
   [{ requestTimeout: 0 }, /requestTimeout/],
   [{ requestTimeout: Infinity }, /requestTimeout/],
+  [{ serverUrl: [] }, /serverUrl must name a server/],
+  [{ serverUrl: 'http://a:3000,consul://b' }, /servers of one kind, got http: and consul:/],
+  [{ staleIfErrorMs: -1 }, /staleIfErrorMs must be from 0/],
+  [{ guardRatio: 2 }, /guardRatio must be from 0 to 1, got 2/],
+  [{ namespace: 'A b' }, /namespace must be like a service name, got A b/],
 ])('%j is refused by name', (options, message) => {
   expect(() => readOptions(options)).toThrow(RangeError);
   expect(() => readOptions(options)).toThrow(message);
 });
 
 test('a path in front of the routes is kept, trailing slashes are not', () => {
-  expect(readOptions({ serverUrl: 'http://registry:3000/mesh/' }).serverUrl).toBe(
-    'http://registry:3000/mesh',
-  );
+  const { serverUrl } = new DiscoveryClient({ serverUrl: 'http://registry:3000/mesh/' });
+  expect(serverUrl).toBe('http://registry:3000/mesh');
 });
 
 test('a listener that throws hurts nobody', () => {
@@ -41,4 +49,18 @@ test('a listener that throws hurts nobody', () => {
   expect(() => {
     settings.emit({ type: 'connected' });
   }).not.toThrow();
+});
+
+test('a kind of address that nobody serves is refused with those that are', () => {
+  const make = (serverUrl: string) => () => new DiscoveryClient({ serverUrl });
+  expect(make('ftp://registry')).toThrow(/serverUrl must begin with http:, .*static:, got ftp:$/);
+  expect(make('dns:///users')).toThrow(/it comes with @mesh\/discovery-client\/node/);
+});
+
+test('several addresses come as an array or with commas', () => {
+  const hosts = (serverUrl: string | string[]) =>
+    readOptions({ serverUrl }).serverUrls.map(({ host }) => host);
+  expect(hosts('http://a:1, https://b:2')).toEqual(['a:1', 'b:2']);
+  expect(hosts(['http://a:1', 'http://b:2'])).toEqual(['a:1', 'b:2']);
+  expect(hosts('consul://a:1,consul+https://b:2')).toEqual(['a:1', 'b:2']);
 });

@@ -1,11 +1,22 @@
 import type { DiscoveryEvent } from './discovery-event.ts';
+import { isServiceName } from './instance.ts';
+import { platformStream } from './platform-stream.ts';
+import type { ProviderFactory } from './provider.ts';
+import { readServerUrls } from './server-urls.ts';
+import type { SnapshotStore } from './list-snapshot.ts';
 import type { Clock, Random, Timers } from './timers.ts';
 import { platformTimers } from './timers.ts';
 
 /** Options of a `DiscoveryClient`. */
 export interface DiscoveryClientOptions {
-  /** Address of the registry, http or https, a path before the routes allowed. Default `http://localhost:3000`. */
-  readonly serverUrl?: string;
+  /**
+   * Address of the registry; its scheme says what kind it is: `http:` and `https:` (`@mesh/discovery-server`, a path before the
+   * routes allowed), `consul:`, `consul+https:`, `static:`, and those of `providers`. Several servers of one registry as an
+   * array, or with commas: any of them will do. Default `http://localhost:3000`.
+   */
+  readonly serverUrl?: string | readonly string[];
+  /** Where to register and look, for registries that several systems share: a service name. Default `default`. */
+  readonly namespace?: string;
   /** Seconds between two heartbeats unless a service says otherwise, 0.05 to 3600. Default 30. */
   readonly defaultHeartbeatInterval?: number;
   /** A list is fresh for the heartbeat interval of its service times this. Default 2. */
@@ -14,12 +25,27 @@ export interface DiscoveryClientOptions {
   readonly requestTimeout?: number;
   /** Let the registry push changes where it can; otherwise lists are only refreshed by their time to live. Default true. */
   readonly watch?: boolean;
+  /** Milliseconds for which the last list is served while the registry does not answer. Default 24 hours. */
+  readonly staleIfErrorMs?: number;
+  /**
+   * An answer that lacks more than this share of the instances known so far, or all of them, without the registry saying that
+   * they left, is doubted: they are kept for one lease. 1 believes everything. Default 0.5.
+   */
+  readonly guardRatio?: number;
+  /** Keeps the lists beyond the life of the process; see `snapshotFile` of `@mesh/discovery-client/node`. Default none. */
+  readonly snapshot?: SnapshotStore;
+  /** More kinds of registries, by the scheme of their address. */
+  readonly providers?: Readonly<Record<string, ProviderFactory>>;
+  /** Hold a connection open for each registration where the registry offers it, so that it sees at once when the process dies. Default true. */
+  readonly session?: boolean;
   /** Bearer token for registries that ask for one. Default none. */
   readonly token?: string;
   /** Default: the global `fetch`. */
   readonly fetch?: typeof fetch;
   /** Default: `performance`. */
   readonly clock?: Clock;
+  /** Milliseconds since 1970, for the age of a snapshot and nothing else. Default `Date`. */
+  readonly wallClock?: Clock;
   /** Default: the platform's timers, which do not keep the process alive. */
   readonly timers?: Timers;
   /** Source of all jitter. Default `Math.random`. */
@@ -30,14 +56,23 @@ export interface DiscoveryClientOptions {
 
 /** The options, checked and complete. */
 export interface DiscoverySettings {
-  readonly serverUrl: string;
+  readonly serverUrls: readonly URL[];
+  readonly namespace: string | undefined;
+  readonly session: boolean;
   readonly defaultHeartbeatInterval: number;
   readonly cacheMultiplier: number;
   readonly requestTimeoutMs: number;
   readonly watch: boolean;
+  readonly staleIfErrorMs: number;
+  readonly guardRatio: number;
+  readonly snapshot: SnapshotStore | undefined;
+  readonly providers: Readonly<Record<string, ProviderFactory>>;
   readonly token: string | undefined;
   readonly fetch: typeof fetch;
+  /** `fetch` for answers that stream for long: it does not keep the process alive where it can help it. */
+  readonly openStream: typeof fetch;
   readonly clock: Clock;
+  readonly wallClock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly emit: (event: DiscoveryEvent) => void;
@@ -46,7 +81,9 @@ export interface DiscoverySettings {
 /** Checks options and fills in defaults. Throws a RangeError that names the option and the value. */
 export function readOptions(options: DiscoveryClientOptions = {}): DiscoverySettings {
   return {
-    serverUrl: baseUrl(options.serverUrl ?? 'http://localhost:3000'),
+    serverUrls: readServerUrls(options.serverUrl ?? 'http://localhost:3000'),
+    namespace: readNamespace(options.namespace),
+    session: options.session ?? true,
     defaultHeartbeatInterval: within(
       'defaultHeartbeatInterval',
       options.defaultHeartbeatInterval ?? 30,
@@ -56,10 +93,16 @@ export function readOptions(options: DiscoveryClientOptions = {}): DiscoverySett
     cacheMultiplier: within('cacheMultiplier', options.cacheMultiplier ?? 2, 0.1, 1000),
     requestTimeoutMs: within('requestTimeout', options.requestTimeout ?? 5000, 1, 600_000),
     watch: options.watch ?? true,
+    staleIfErrorMs: within('staleIfErrorMs', options.staleIfErrorMs ?? 24 * 3600_000, 0, 365 * 24 * 3600_000),
+    guardRatio: within('guardRatio', options.guardRatio ?? 0.5, 0, 1),
+    snapshot: options.snapshot,
+    providers: { ...options.providers },
     token: options.token,
     // Looked up at each call, so that a fetch replaced later (tracing, tests) is the one in use.
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    openStream: options.fetch ?? platformStream,
     clock: options.clock ?? performance,
+    wallClock: options.wallClock ?? Date,
     timers: options.timers ?? platformTimers,
     random: options.random ?? Math.random,
     emit: quiet(options.onEvent),
@@ -74,15 +117,10 @@ export function within(option: string, value: number, minimum: number, maximum: 
   );
 }
 
-function baseUrl(serverUrl: string): string {
-  const url = URL.canParse(serverUrl) ? new URL(serverUrl) : undefined;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw new RangeError(`discoveryClient: serverUrl must be an http or https URL, got ${serverUrl}`);
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw new RangeError('discoveryClient: serverUrl must not carry credentials, use the option token');
-  }
-  return (url.origin + url.pathname).replace(/\/+$/, '');
+function readNamespace(namespace: string | undefined): string | undefined {
+  if (namespace !== undefined && !isServiceName(namespace))
+    throw new RangeError(`discoveryClient: namespace must be like a service name, got ${namespace}`);
+  return namespace === 'default' ? undefined : namespace;
 }
 
 /** A listener that fails must not fail what it listens to. */

@@ -1,14 +1,25 @@
 import type { DiscoveryClientOptions, DiscoverySettings } from './discovery-client-options.ts';
 import { readOptions } from './discovery-client-options.ts';
 import { closedError } from './discovery-error.ts';
-import type { CachedService, Registration, Resolution, ServiceDescription } from './instance.ts';
+import type { CachedService, Instance, Registration, Resolution, ServiceDescription } from './instance.ts';
+import type { InstanceFilter } from './instance-filter.ts';
+import { checkFilter, FilteredLists } from './instance-filter.ts';
+import { ListFeed } from './list-feed.ts';
+import { ListSnapshot } from './list-snapshot.ts';
+import type { Provider } from './provider.ts';
+import { chooseProvider } from './provider.ts';
 import { ServiceRegistration } from './registration.ts';
-import { RegistryApi } from './registry-api.ts';
 import { ServiceCache } from './service-cache.ts';
+import { none } from './service-entry.ts';
 import { readDescription } from './service-description.ts';
-import { WatchCoverage } from './watch-coverage.ts';
+import type { Store } from './store.ts';
+import { Subscriptions } from './subscriptions.ts';
 import type { WatchMessage } from './watch-message.ts';
-import { WatchStream } from './watch-stream.ts';
+
+/** A filter, and what ends the wait. */
+export interface ResolveOptions extends InstanceFilter {
+  readonly signal?: AbortSignal;
+}
 
 /**
  * Registers services at a registry, keeps them there, and finds living instances of others.
@@ -18,58 +29,67 @@ import { WatchStream } from './watch-stream.ts';
  */
 export class DiscoveryClient {
   readonly #settings: DiscoverySettings;
-  readonly #api: RegistryApi;
+  readonly #provider: Provider;
   readonly #cache: ServiceCache;
-  readonly #coverage: WatchCoverage;
-  readonly #stream: WatchStream;
+  readonly #feed: ListFeed;
+  readonly #snapshot: ListSnapshot | undefined;
+  readonly #subscriptions: Subscriptions;
+  readonly #filtered = new FilteredLists(crypto.randomUUID());
   readonly #registrations = new Set<ServiceRegistration>();
+  readonly #ending = new AbortController();
   #closing: Promise<void> | undefined;
 
   /** Opens nothing yet: the first use does. Throws a RangeError naming the option that is out of range. */
   constructor(options?: DiscoveryClientOptions) {
     const settings = readOptions(options);
     this.#settings = settings;
-    this.#api = new RegistryApi(settings, () => {
+    const onConnected = (): void => {
       this.#onConnected();
-    });
+    };
+    this.#provider = chooseProvider({ urls: settings.serverUrls, settings, onConnected }, settings.providers);
     this.#cache = new ServiceCache(settings, {
-      load: (name, signal) => this.#api.service(name, signal),
-      watchPosition: () => this.#coverage.position,
-      onSeen: () => {
-        this.#watch();
+      source: this.#provider.source ?? 'fresh',
+      find: (name, signal) => this.#provider.find(name, signal),
+      recall: async (name) => this.#snapshot?.recall(name),
+      watchPosition: () => this.#feed.position,
+      onWanted: () => {
+        this.#feed.refresh();
+      },
+      onHeard: (entry, isChanged) => {
+        this.#snapshot?.touch(isChanged);
+        this.#subscriptions.notify(entry);
       },
     });
-    this.#coverage = new WatchCoverage(settings, this.#cache);
-    this.#stream = new WatchStream(settings, this.#api, {
-      open: () => this.#coverage.open(Array.from(this.#registrations, ({ name }) => name)),
-      message: (message) => {
+    this.#feed = new ListFeed(settings, this.#provider, this.#cache, {
+      own: () => this.#registrations,
+      onMessage: (message) => {
         this.#onMessage(message);
       },
-      lost: (at) => {
-        this.#coverage.lost(at);
-      },
-      distrust: () => {
-        this.#coverage.distrust();
-      },
     });
+    this.#subscriptions = new Subscriptions(settings, this.#cache);
+    if (settings.snapshot !== undefined)
+      this.#snapshot = new ListSnapshot(settings, settings.snapshot, () => this.#cache.recent());
   }
 
-  /** Address of the registry. */
+  /** Address of the server that is in use. */
   get serverUrl(): string {
-    return this.#settings.serverUrl;
+    return this.#provider.server;
   }
 
   /** Whether the registry answered the last call; `disconnected` before the first. */
   get status(): 'connected' | 'disconnected' {
-    return this.#api.status;
+    return this.#provider.status;
   }
 
   /**
-   * Registers an instance and keeps it registered: jittered heartbeats, and a new registration whenever the registry lost it.
+   * Registers an instance and keeps it registered: jittered heartbeats, a session where the registry offers one, and a new
+   * registration whenever the registry lost it.
    *
    * Resolves when the registry accepted. While the registry cannot be reached it tries for ever (0.2 s x 1.6, at most 10 s)
    * until `signal` or `close()`. Rejects with a RangeError for a wrong name, port or interval, and with a `DiscoveryError`
    * (`ERR_DISCOVERY_REJECTED`) when the registry refuses.
+   *
+   * @example await using registration = await client.register({ name: 'user-service', port: 4000 });
    */
   async register(
     service: ServiceDescription,
@@ -80,11 +100,11 @@ export class DiscoveryClient {
     options?.signal?.throwIfAborted();
     const registration: ServiceRegistration = new ServiceRegistration(
       this.#settings,
-      this.#api,
+      this.#provider,
       description,
       {
         onAccepted: () => {
-          if (!this.#coverage.covers(description.name)) this.#watch();
+          if (!this.#feed.covers(description.name)) this.#feed.refresh();
         },
         onEnded: () => this.#registrations.delete(registration),
       },
@@ -95,22 +115,60 @@ export class DiscoveryClient {
   }
 
   /**
-   * The living instances of a service. Waits only for a name that nothing is known about; an old list is answered at once
-   * and refreshed behind it. A service the registry does not know has an empty list.
+   * The living instances of a service, those that pass the filter. Waits only for a name that nothing is known about; an old
+   * list is answered at once and refreshed behind it. A service the registry does not know has an empty list.
    *
    * Rejects with a `DiscoveryError` (`ERR_DISCOVERY_UNAVAILABLE`) when the registry does not answer and nothing is cached,
-   * with the reason of `signal` when that comes first, and with an `AbortError` (`ERR_DISCOVERY_CLOSED`) after `close()`.
+   * with the reason of `signal` when that comes first, with an `AbortError` (`ERR_DISCOVERY_CLOSED`) after `close()`, and
+   * with a RangeError for a filter that is none.
+   *
+   * @example const { instances, source } = await client.resolve('user-service', { zone: 'a', version: '^2.1' });
    */
-  resolve(name: string, options?: { readonly signal?: AbortSignal }): Promise<Resolution> {
-    return this.#cache.resolve(name, options?.signal);
+  resolve(name: string, options?: ResolveOptions): Promise<Resolution> {
+    if (options === undefined) return this.#cache.resolve(name);
+    return this.#resolveFiltered(name, options);
   }
 
   /**
    * What is cached, synchronously; undefined when that is nothing. Starts a refresh in the background when one is due.
    * A fresh answer is the same object as long as nothing changes.
    */
-  peek(name: string): Resolution | undefined {
-    return this.#cache.peek(name);
+  peek(name: string, filter?: InstanceFilter): Resolution | undefined {
+    const base = this.#cache.peek(name);
+    return base === undefined || filter === undefined ? base : this.#filtered.filter(name, base, filter);
+  }
+
+  /**
+   * The list of a service, now and after each change, until `signal` or the end of the loop: what came in between two turns is
+   * one turn. Waits while nothing is known. Ends with `ERR_DISCOVERY_CLOSED` at `close()`.
+   *
+   * @example for await (const { instances } of client.watch('user-service', { signal })) render(instances);
+   */
+  watch(name: string, options: ResolveOptions = {}): AsyncIterable<Resolution> {
+    checkFilter(options);
+    const read = (): Resolution | undefined => this.peek(name, options);
+    return this.#subscriptions.watch(name, options.signal, this.#ending.signal, read);
+  }
+
+  /**
+   * The list of a service as a store: a snapshot without waiting (empty while nothing is known), the same array until it
+   * changes, and a call after each change. A subscriber keeps the list up to date.
+   *
+   * @example const users = useSyncExternalStore(store.subscribe, store.getSnapshot); // const store = client.store('user-service')
+   */
+  store(name: string, filter?: InstanceFilter): Store<readonly Instance[]> {
+    if (filter !== undefined) checkFilter(filter);
+    const getSnapshot = (): readonly Instance[] => this.peek(name, filter)?.instances ?? none;
+    const subscribe = (listener: () => void): (() => void) => {
+      let last = getSnapshot();
+      return this.#subscriptions.subscribe(name, () => {
+        const next = getSnapshot();
+        if (next === last) return;
+        last = next;
+        listener();
+      });
+    };
+    return { getSnapshot, subscribe };
   }
 
   /** What is cached, one entry a service. */
@@ -129,26 +187,31 @@ export class DiscoveryClient {
     return this.close();
   }
 
-  async #close(): Promise<void> {
-    this.#cache.close();
-    this.#stream.close();
-    await Promise.all(Array.from(this.#registrations, (registration) => registration.deregister()));
+  async #resolveFiltered(name: string, options: ResolveOptions): Promise<Resolution> {
+    checkFilter(options);
+    return this.#filtered.filter(name, await this.#cache.resolve(name, options.signal), options);
   }
 
-  #watch(): void {
-    if (this.#settings.watch) this.#stream.refresh();
+  async #close(): Promise<void> {
+    this.#cache.close();
+    this.#feed.close();
+    this.#ending.abort(closedError());
+    this.#subscriptions.close();
+    await Promise.all([
+      this.#snapshot?.close(),
+      ...Array.from(this.#registrations, (registration) => registration.deregister()),
+    ]);
   }
 
   #onMessage(message: WatchMessage): void {
-    this.#coverage.apply(message);
     for (const registration of this.#registrations) {
-      if (this.#coverage.covers(registration.name)) registration.hear(message);
+      if (this.#feed.covers(registration.name)) registration.hear(message);
     }
   }
 
   #onConnected(): void {
     this.#cache.forgive();
-    this.#stream.hurry();
+    this.#feed.hurry();
     for (const registration of this.#registrations) registration.hurry();
   }
 }

@@ -31,11 +31,14 @@ export type DiscoveryEvent =
     }
   /** Another process took this address over; this registration ended and sends no more heartbeats. */
   | { readonly type: 'superseded'; readonly instance: Instance }
+  /** The registry sees by a connection that this instance lives; or does not any more, and it is opened again. */
+  | { readonly type: 'session-open'; readonly instance: Instance }
+  | { readonly type: 'session-lost'; readonly instance: Instance; readonly error: unknown }
   /** The goodbye was sent; `error` when the registry did not hear it, so that the lease has to run out. */
   | { readonly type: 'deregistered'; readonly instance: Instance; readonly error?: unknown }
   /** The list of a service changed. */
   | { readonly type: 'changed'; readonly name: string; readonly instances: readonly Instance[] }
-  /** A restarted registry does not know these instances yet; they stay in the list for one lease (15 s at least). */
+  /** An answer lacks these instances and cannot be trusted to (a restarted registry, the guard); they stay for one lease (15 s at least). */
   | { readonly type: 'held'; readonly name: string; readonly instances: readonly Instance[] }
   /** A list could not be refreshed; the old one is served. */
   | { readonly type: 'refresh-failed'; readonly name: string; readonly error: unknown }
@@ -44,4 +47,8 @@ export type DiscoveryEvent =
   /** The watch broke (or could not be opened) and is opened again after `retryInMs`. */
   | { readonly type: 'watch-lost'; readonly error: unknown; readonly retryInMs: number }
   /** The registry offers no watch; lists are refreshed by their time to live. */
-  | { readonly type: 'watch-unsupported' };
+  | { readonly type: 'watch-unsupported' }
+  /** A list is not what the registry thinks it is; it is asked for anew. */
+  | { readonly type: 'diverged'; readonly name: string }
+  /** The lists could not be written down, or not be read. */
+  | { readonly type: 'snapshot-failed'; readonly error: unknown };

@@ -364,7 +364,8 @@ test('a registry that is heard on another way is told at once', async () => {
 });
 
 test('heartbeats leave no listeners behind', async () => {
-  const { client, time } = fixture(polling);
+  // Without sessions: the signal of a connection dies with it, and so do its listeners.
+  const { client, time } = fixture({ ...polling, session: false });
   const { prototype } = AbortSignal;
   const { addEventListener, removeEventListener } = prototype;
   let listeners = 0;
@@ -397,4 +398,99 @@ test('a fast service that is not heard is tried at least at its own pace', async
   expect(of('heartbeat-failed').at(-1)).toMatchObject({ retryInMs: 500 });
   registry.mode = 'up';
   await client.close();
+});
+
+test('its own removal that overtakes the answer to its registration is not missed until the next heartbeat', async () => {
+  const { client, registry, time, of } = fixture();
+  registry.upsert(instanceOf('users', 4009));
+  await client.resolve('users');
+  await time.advance(100);
+  registry.latencyMs = 100;
+  const registering = client.register(users);
+  await time.advance(50);
+  registry.remove('users', '127.0.0.1:4000');
+  await time.advance(60);
+  await registering;
+  registry.latencyMs = 0;
+  await time.advance(500);
+  expect(registry.list('users')).toHaveLength(2);
+  expect(registry.calls('POST /heartbeat')).toEqual([]);
+  expect(of('registration-lost')).toMatchObject([{ reason: 'removed' }]);
+  await client.close();
+});
+
+test('what overtakes the answer but happened before it is no news', async () => {
+  const { client, registry, time, of } = fixture();
+  registry.upsert(instanceOf('users', 4000));
+  await client.resolve('users');
+  await time.advance(100);
+  registry.latencyMs = 100;
+  registry.remove('users', '127.0.0.1:4000');
+  const registering = client.register(users);
+  await time.advance(500);
+  await registering;
+  registry.latencyMs = 0;
+  expect(of('registration-lost')).toEqual([]);
+  await client.close();
+});
+
+test.each([
+  ['while its watch is being opened', 0],
+  ['while another watch waits to be opened again for it', 100],
+])('its own removal %s is replayed', async (_, firstMs) => {
+  const { client, registry, time } = fixture();
+  if (firstMs > 0) {
+    registry.upsert(instanceOf('orders', 5000));
+    await client.resolve('orders');
+    await time.advance(firstMs);
+  }
+  await client.register(users);
+  registry.remove('users', '127.0.0.1:4000');
+  registry.upsert(instanceOf('orders', 5001));
+  await time.advance(2000);
+  expect(registry.list('users')).toHaveLength(1);
+  expect(registry.calls('POST /heartbeat')).toEqual([]);
+  await client.close();
+});
+
+test.each(['draining', 'maintenance', 'down'])('being hidden for %s is not being lost', async (reason) => {
+  const { client, registry, time, of } = fixture();
+  await client.register(users);
+  await time.advance(100);
+  registry.send(
+    `id: e1:9\nevent: remove\ndata: ${JSON.stringify({ name: 'users', id: '127.0.0.1:4000', reason })}\n\n`,
+  );
+  await time.advance(1000);
+  expect(of('registration-lost')).toEqual([]);
+  expect(registry.calls('POST /register')).toHaveLength(1);
+  await client.close();
+});
+
+test('who is suspected beats at once', async () => {
+  const { client, registry, time } = fixture();
+  await client.register(users);
+  await time.advance(100);
+  registry.send(
+    `id: e1:9\nevent: remove\ndata: ${JSON.stringify({ name: 'users', id: '127.0.0.1:4000', reason: 'suspect' })}\n\n`,
+  );
+  await time.advance(300);
+  expect(registry.calls('POST /heartbeat')).toHaveLength(1);
+  await client.close();
+});
+
+test('those that learn of a restart at the same moment register spread over two seconds, or an interval', async () => {
+  const registeredAt = async (random: number, heartbeatInterval: number): Promise<number> => {
+    const { client, registry, time } = fixture({ random: () => random });
+    await client.register({ ...users, heartbeatInterval });
+    await time.advance(20);
+    const from = time.now();
+    registry.restart();
+    await time.advance(10_000);
+    await client.close();
+    return (registry.calls('POST /register')[1]?.at ?? 0) - from;
+  };
+  expect(await registeredAt(0, 30)).toBeLessThan(100);
+  expect(await registeredAt(0.999, 30)).toBeGreaterThan(1900);
+  expect(await registeredAt(0.999, 30)).toBeLessThan(3000);
+  expect(await registeredAt(0.999, 0.5)).toBeLessThan(1600);
 });

@@ -5,18 +5,28 @@ import type { Instance, Registration, ServiceDescription } from './instance.ts';
 import { Pause } from './pause.ts';
 import type { Position } from './position.ts';
 import { reaches } from './position.ts';
-import type { RegistryApi } from './registry-api.ts';
+import type { Provider } from './provider.ts';
 import type { Acceptance } from './registry-answer.ts';
+import { Session } from './session.ts';
 import type { WatchMessage } from './watch-message.ts';
 
 /** Heartbeats and their jitter: a tenth keeps the latest beat well inside the 50 % grace. */
 const beatJitterRatio = 0.1;
 
-/** Spreads the registrations of everyone who learns at the same moment that the registry restarted. */
-const herdJitterMs = 250;
+/** A registration that was removed comes back within this. */
+const returnJitterMs = 250;
 
-/** What the watch told about this registration; after `replaced` a heartbeat asks whether another process is meant. */
-type Notice = 'removed' | 'replaced' | 'restarted';
+/** Spreads the registrations of everyone who learns at the same moment that the registry restarted; at most an interval. */
+const herdJitterMs = 2000;
+
+/** What the registry told while nobody beats is kept until it can be judged; the oldest goes. */
+const maximumEarly = 32;
+
+/** What was told about this registration; after `doubted` a heartbeat asks what became of it. */
+type Notice = 'removed' | 'doubted' | 'restarted';
+
+/** Reasons of a removal that only hide the instance from callers. */
+const hiding: ReadonlySet<string> = new Set(['down', 'draining', 'maintenance']);
 
 /** How a heartbeat went; `failed`: not heard, to be tried again. */
 type Beat = 'alive' | 'failed' | 'lost' | 'ended';
@@ -37,7 +47,7 @@ export interface RegistrationListener {
  */
 export class ServiceRegistration implements Registration {
   readonly #settings: DiscoverySettings;
-  readonly #api: RegistryApi;
+  readonly #provider: Provider;
   readonly #description: ServiceDescription;
   /** Of this call, not of the process: who registers anew is another one for the callers' circuits. */
   readonly #incarnation = crypto.randomUUID();
@@ -45,10 +55,13 @@ export class ServiceRegistration implements Registration {
   readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   readonly #listener: RegistrationListener;
+  readonly #session: Session;
   #instance: Instance | undefined;
   #acceptedAt: Position | undefined;
-  /** Only looked at between heartbeats: while registering, everything told is older than the answer to come. */
   #notice: Notice | undefined;
+  /** Told while registering: most of it is older than the answer to come, but its removal may overtake that answer. */
+  #early: WatchMessage[] = [];
+  #isDraining = false;
   #beating = false;
   /** Waiting after a failure, not for the next heartbeat. */
   #retrying = false;
@@ -60,16 +73,19 @@ export class ServiceRegistration implements Registration {
 
   constructor(
     settings: DiscoverySettings,
-    api: RegistryApi,
+    provider: Provider,
     description: ServiceDescription,
     listener: RegistrationListener,
   ) {
     this.#settings = settings;
-    this.#api = api;
+    this.#provider = provider;
     this.#description = description;
     this.#listener = listener;
     this.#pause = new Pause(settings.timers);
     this.#backoff = new Backoff(settings.random);
+    this.#session = new Session(settings, provider, (end) => {
+      if (this.#beating) this.#learn(end === 'removed' ? 'removed' : 'doubted');
+    });
   }
 
   /** Name of the service. */
@@ -95,22 +111,40 @@ export class ServiceRegistration implements Registration {
     if (failure !== undefined) throw failure;
   }
 
+  /** Where in the registry's history it was accepted last. */
+  get acceptedAt(): Position | undefined {
+    return this.#acceptedAt;
+  }
+
   /** What the watch told; only called for messages that would mention this registration. */
   hear(message: WatchMessage): void {
+    if (message.type !== 'remove' && message.type !== 'snapshot') return;
+    if (!this.#beating) {
+      this.#early.push(message);
+      if (this.#early.length > maximumEarly) this.#early.shift();
+      return;
+    }
     // Told about a time before the registry accepted: no news.
-    if (!this.#beating || this.#instance === undefined || reaches(this.#acceptedAt, message.position)) return;
+    if (this.#instance === undefined || reaches(this.#acceptedAt, message.position)) return;
     const { id, name } = this.#instance;
-    if (message.type === 'remove' && message.name === name && message.id === id) {
-      this.#learn(message.reason === 'replaced' ? 'replaced' : 'removed');
-    } else if (message.type === 'snapshot') {
-      const listed = message.instances.some((instance) => instance.name === name && instance.id === id);
-      if (!listed) this.#learn(message.position?.epoch === this.#acceptedAt?.epoch ? 'removed' : 'restarted');
+    if (message.type === 'remove') {
+      if (message.name === name && message.id === id) this.#hearRemoval(message.reason);
+    } else if (!message.instances.some((instance) => instance.name === name && instance.id === id)) {
+      this.#hearAbsence(message.position);
     }
   }
 
   /** The registry is back: no need to wait for the next try. */
   hurry(): void {
     if (this.#retrying) this.#pause.wake();
+  }
+
+  async drain(): Promise<void> {
+    await this.#setDraining(true);
+  }
+
+  async undrain(): Promise<void> {
+    await this.#setDraining(false);
   }
 
   deregister(): Promise<void> {
@@ -120,6 +154,33 @@ export class ServiceRegistration implements Registration {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.deregister();
+  }
+
+  async #setDraining(isDraining: boolean): Promise<void> {
+    if (this.#leaving !== undefined || this.#superseded) return;
+    // Said first: a registration that is under way now says so too.
+    this.#isDraining = isDraining;
+    await this.#provider.drain(this.instance, isDraining, this.#stopping.signal);
+  }
+
+  #hearRemoval(reason: string): void {
+    if (reason === 'replaced' || reason === 'suspect') this.#learn('doubted');
+    else if (!hiding.has(reason)) this.#learn('removed');
+  }
+
+  /** A list without this instance: of another run of the registry, or because it is hidden from callers. */
+  #hearAbsence(position: Position | undefined): void {
+    if (position?.epoch !== this.#acceptedAt?.epoch) this.#learn('restarted');
+    else if (!this.#isDraining) this.#learn('doubted');
+  }
+
+  /** What came before the answer, but happened after it. */
+  #hearEarly(): void {
+    const early = this.#early;
+    this.#early = [];
+    for (const message of early) {
+      if (message.position?.epoch === (this.#acceptedAt?.epoch ?? Number.NaN)) this.hear(message);
+    }
   }
 
   #learn(notice: Notice): void {
@@ -146,7 +207,11 @@ export class ServiceRegistration implements Registration {
     this.#backoff.reset();
     for (;;) {
       try {
-        this.#accept(await this.#api.register(this.#description, this.#incarnation, this.#stopping.signal));
+        const { signal } = this.#stopping;
+        const accepted = await this.#provider.register(this.#description, this.#incarnation, signal);
+        // A registry that restarted does not remember.
+        if (this.#isDraining) await this.#provider.drain(accepted.instance, true, signal);
+        this.#accept(accepted);
         return true;
       } catch (error) {
         if (this.#isStopped()) {
@@ -169,6 +234,7 @@ export class ServiceRegistration implements Registration {
     this.#instance = instance;
     this.#acceptedAt = position;
     this.#settings.emit({ type: 'registered', instance });
+    this.#session.open(instance);
     this.#listener.onAccepted();
   }
 
@@ -177,6 +243,7 @@ export class ServiceRegistration implements Registration {
     this.#backoff.reset();
     this.#notice = undefined;
     this.#beating = true;
+    this.#hearEarly();
     try {
       for (let outcome: Beat = 'alive'; ;) {
         if (outcome === 'alive') await this.#rest();
@@ -197,12 +264,13 @@ export class ServiceRegistration implements Registration {
     if (this.#notice === undefined)
       await this.#pause.wait(vary(intervalMs, beatJitterRatio, this.#settings.random));
     if (this.#isStopped() || this.#notice === undefined) return;
-    await this.#pause.wait(this.#settings.random() * herdJitterMs);
+    const spreadMs = this.#notice === 'restarted' ? Math.min(intervalMs, herdJitterMs) : returnJitterMs;
+    await this.#pause.wait(this.#settings.random() * spreadMs);
   }
 
   async #beatOnce(): Promise<Beat> {
     try {
-      await this.#api.heartbeat(this.instance, this.#stopping.signal);
+      await this.#provider.heartbeat(this.instance, this.#stopping.signal);
       this.#backoff.reset();
       return 'alive';
     } catch (error) {
@@ -235,6 +303,7 @@ export class ServiceRegistration implements Registration {
 
   #supersede(): false {
     this.#superseded = true;
+    this.#session.close();
     this.#settings.emit({ type: 'superseded', instance: this.instance });
     return false;
   }
@@ -250,6 +319,7 @@ export class ServiceRegistration implements Registration {
     this.#pause.wake();
     await this.#loop;
     await this.#sayGoodbye();
+    this.#session.close();
     this.#listener.onEnded();
   }
 
@@ -258,7 +328,7 @@ export class ServiceRegistration implements Registration {
     const listed = this.#unanswered ? this.#description : instance;
     if (listed === undefined || this.#superseded) return;
     // With its incarnation, so that a goodbye that comes late does not remove the successor.
-    const failure = await this.#api.deregister(listed, this.#incarnation).then(
+    const failure = await this.#provider.deregister(listed, this.#incarnation).then(
       () => ({}),
       (error: unknown) => ({ error }),
     );

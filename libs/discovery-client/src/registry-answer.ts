@@ -11,6 +11,8 @@ export interface ServiceList {
   readonly revision: string;
   /** Undefined when the answer does not say which run of the registry it is from. */
   readonly position: Position | undefined;
+  /** How long the list is good for, where the answer says so (DNS); otherwise by heartbeat interval x `cacheMultiplier`. */
+  readonly ttlMs?: number;
 }
 
 /** A registration as the registry accepted it. */

@@ -3,10 +3,12 @@ import type { DiscoverySettings } from './discovery-client-options.ts';
 import { closedError, DiscoveryError } from './discovery-error.ts';
 import type { CachedService, Instance, Resolution } from './instance.ts';
 import { isServiceName } from './instance.ts';
+import type { SavedList } from './list-snapshot.ts';
 import type { Position } from './position.ts';
 import { reaches } from './position.ts';
 import type { ServiceList } from './registry-answer.ts';
 import type { Missing } from './service-entry.ts';
+import type { EntryView } from './service-entry.ts';
 import { ServiceEntry } from './service-entry.ts';
 
 /** Names that are remembered; the least recently used one makes room, names without any instance first. */
@@ -19,6 +21,9 @@ const unseenTtlMs = 1000;
 const failing = { firstMs: 100, factor: 2, capMs: 5000, jitterRatio: 0.2 };
 const failingUnseen = { ...failing, capMs: 1000 };
 
+/** A registry that has not answered for this long makes whoever waits take what a former process knew. */
+const patienceMs = 1000;
+
 interface Failure {
   readonly error: unknown;
   readonly backoff: Backoff;
@@ -27,12 +32,18 @@ interface Failure {
 
 /** What the cache needs from the rest of the client. */
 export interface CacheSupply {
+  /** What the lists are, when they are not old. */
+  readonly source: 'fresh' | 'static';
   /** Asks the registry for one service. */
-  load(name: string, signal: AbortSignal): Promise<ServiceList>;
+  find(name: string, signal: AbortSignal): Promise<ServiceList>;
+  /** What a former process knew about a service. */
+  recall(name: string): Promise<SavedList | undefined>;
   /** Where the open watch stands, if one is open. */
   watchPosition(): Position | undefined;
-  /** A service got its first instance: it is worth watching from now on. */
-  onSeen(): void;
+  /** There is another service that is worth watching. */
+  onWanted(): void;
+  /** The registry vouched for a list, which may have changed by that. */
+  onHeard(entry: ServiceEntry, isChanged: boolean): void;
 }
 
 /**
@@ -41,7 +52,7 @@ export interface CacheSupply {
  *   absent --first use, waits--> fresh --ttl--> stale, served while ONE refresh runs --answer--> fresh
  *                                  \--- a watch covers it: live, never stale ---/
  *
- * A failed refresh leaves the list as it is, for up to 24 hours.
+ * A failed refresh leaves the list as it is, for up to `staleIfErrorMs`.
  */
 export class ServiceCache {
   readonly #settings: DiscoverySettings;
@@ -60,26 +71,20 @@ export class ServiceCache {
   /** What is cached, at once; starts a refresh in the background when that is due. */
   peek(name: string): Resolution | undefined {
     const entry = this.#use(name);
-    if (entry === undefined) return undefined;
-    if (this.#isFresh(entry)) return entry.view('fresh');
-    void this.#refresh(entry);
-    return entry.usable ? entry.view('stale') : undefined;
+    return entry === undefined ? undefined : this.#serve(entry);
   }
 
   /** What is cached, or, where that is nothing, what the registry answers. Rejects only when there is neither. */
-  async resolve(name: string, signal?: AbortSignal): Promise<Resolution> {
-    signal?.throwIfAborted();
-    if (this.#closing.signal.aborted) throw closedError();
+  resolve(name: string, signal?: AbortSignal): Promise<Resolution> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    if (this.#closing.signal.aborted) return Promise.reject(closedError());
     const entry = this.#use(name);
-    if (entry === undefined) return new ServiceEntry(name, this.#settings.clock).view('fresh');
-    if (this.#isFresh(entry)) return entry.view('fresh');
-    const flight = this.#refresh(entry);
+    if (entry === undefined) return new ServiceEntry(name, this.#settings.clock).view('fresh').asPromise();
+    const view = this.#serve(entry);
     // An old list serves better than waiting, but an old empty list serves nobody.
-    if (entry.usable && entry.instances.length > 0) return entry.view('stale');
-    const error = flight === undefined ? this.#failures.get(entry)?.error : await settled(flight, signal);
-    if (error instanceof DiscoveryError && error.code === 'ERR_DISCOVERY_CLOSED') throw error;
-    if (!entry.usable) throw unavailable(name, error);
-    return entry.view(error === undefined ? 'fresh' : 'stale');
+    if (view !== undefined && (view.source === this.#supply.source || view.instances.length > 0))
+      return view.asPromise();
+    return this.#lookUp(entry, signal);
   }
 
   /** All names with what is known of them. */
@@ -88,13 +93,32 @@ export class ServiceCache {
       name: entry.name,
       ttlMs: Math.round(Math.max(0, Math.min(entry.remainingMs, this.ttlMs(entry)))),
       instances: entry.instances.length,
-      source: entry.remainingMs > 0 ? 'fresh' : 'stale',
+      source: entry.remainingMs > 0 ? this.#supply.source : entry.staleSource,
     }));
   }
 
   /** The entries that a watch should cover. */
   watchable(): ServiceEntry[] {
-    return [...this.#entries.values()].filter((entry) => entry.seen);
+    return [...this.#entries.values()].filter(({ seen, subscribers }) => seen || subscribers > 0);
+  }
+
+  /** Whether this is still the entry of its name. */
+  has(entry: ServiceEntry): boolean {
+    return this.#entries.get(entry.name) === entry;
+  }
+
+  /** All entries, the one used last first. */
+  recent(): ServiceEntry[] {
+    return [...this.#entries.values()].sort((a, b) => b.usedAt - a.usedAt);
+  }
+
+  /** The entry for somebody who wants to hear of its changes; undefined for a name that no registry can know. */
+  adopt(name: string): ServiceEntry | undefined {
+    const entry = this.#use(name);
+    if (entry === undefined) return undefined;
+    entry.subscribers += 1;
+    if (entry.subscribers === 1 && !entry.seen) this.#supply.onWanted();
+    return entry;
   }
 
   /** How long a list is fresh: the shortest heartbeat interval of its instances x `cacheMultiplier`. */
@@ -115,13 +139,56 @@ export class ServiceCache {
     const { instances } = entry;
     const held = apply();
     if (held.length > 0) this.#settings.emit({ type: 'held', name: entry.name, instances: held });
-    if (entry.instances === instances) return;
-    this.#settings.emit({ type: 'changed', name: entry.name, instances: entry.instances });
+    const isChanged = entry.instances !== instances;
+    if (isChanged) this.#settings.emit({ type: 'changed', name: entry.name, instances: entry.instances });
+    this.#supply.onHeard(entry, isChanged);
+  }
+
+  /** Takes a list that is kept up to date from now on, until {@link ServiceEntry.confirm} says otherwise. */
+  follow(entry: ServiceEntry, list: ServiceList): void {
+    this.change(entry, () => entry.replace(list.instances, list.revision, this.#missing(entry, list)));
+    entry.version += 1;
+    entry.goLive();
+  }
+
+  /** Asks for a list that is not what it should be, and takes the answer unless the watch is further by then. */
+  async reload(entry: ServiceEntry): Promise<void> {
+    try {
+      const list = await this.#supply.find(entry.name, this.#closing.signal);
+      if (list.position === undefined || !reaches(list.position, entry.position)) return;
+      this.change(entry, () => entry.replace(list.instances, list.revision, 'drop'));
+      entry.position = list.position;
+      entry.version += 1;
+    } catch (error) {
+      if (!this.#closing.signal.aborted)
+        this.#settings.emit({ type: 'refresh-failed', name: entry.name, error });
+    }
   }
 
   /** Ends every refresh; all that wait are rejected. */
   close(): void {
     this.#closing.abort(closedError());
+  }
+
+  /** What can be answered at once. */
+  #serve(entry: ServiceEntry): EntryView | undefined {
+    if (this.#isFresh(entry)) return entry.view(this.#supply.source);
+    void this.#refresh(entry);
+    return this.#isUsable(entry) ? entry.view(entry.staleSource) : undefined;
+  }
+
+  async #lookUp(entry: ServiceEntry, signal: AbortSignal | undefined): Promise<Resolution> {
+    const flight = this.#refresh(entry);
+    const error = flight === undefined ? this.#failures.get(entry)?.error : await settled(flight, signal);
+    if (error instanceof DiscoveryError && error.code === 'ERR_DISCOVERY_CLOSED') throw error;
+    if (!this.#isUsable(entry)) throw unavailable(entry.name, error);
+    const isOld = error !== undefined || entry.staleSource === 'disk';
+    return entry.view(isOld ? entry.staleSource : this.#supply.source);
+  }
+
+  /** Whether there is a list that may still be served. */
+  #isUsable(entry: ServiceEntry): boolean {
+    return entry.ageMs <= this.#settings.staleIfErrorMs;
   }
 
   /** The entry of this name; undefined when no registry can know it: it must not become part of a URL. */
@@ -167,10 +234,37 @@ export class ServiceCache {
     if (this.#closing.signal.aborted) return undefined;
     const failure = this.#failures.get(entry);
     if (failure !== undefined && failure.retryAt > this.#settings.clock.now()) return undefined;
-    entry.flight = this.#load(entry).finally(() => {
+    const loading = this.#load(entry).finally(() => {
       entry.flight = undefined;
     });
+    entry.flight = entry.ageMs === Infinity ? this.#orRecalled(entry, loading) : loading;
     return entry.flight;
+  }
+
+  /** A first answer that is long in coming gives way to what a former process knew, if it knew anything. */
+  #orRecalled(entry: ServiceEntry, loading: Promise<unknown>): Promise<unknown> {
+    const { timers } = this.#settings;
+    return new Promise((resolve) => {
+      const timer = timers.set(() => {
+        void this.#restore(entry).then(() => {
+          if (entry.ageMs !== Infinity) resolve(undefined);
+        });
+      }, patienceMs);
+      void loading.then((error) => {
+        timers.clear(timer);
+        resolve(error);
+      });
+    });
+  }
+
+  async #restore(entry: ServiceEntry): Promise<void> {
+    const saved = await this.#supply.recall(entry.name);
+    if (saved === undefined || entry.ageMs !== Infinity || this.#closing.signal.aborted) return;
+    this.change(entry, () => {
+      entry.restore(saved);
+      return [];
+    });
+    if (entry.seen) this.#supply.onWanted();
   }
 
   async #load(entry: ServiceEntry): Promise<unknown> {
@@ -180,46 +274,58 @@ export class ServiceCache {
     // The answer is at least as new as what the watch had told before the question.
     const since = this.#supply.watchPosition();
     try {
-      const list = await this.#supply.load(entry.name, this.#closing.signal);
+      const list = await this.#supply.find(entry.name, this.#closing.signal);
       entry.fetchMs = clock.now() - startedAt;
       this.#failures.delete(entry);
       // What the watch told meanwhile may be newer than this answer.
       if (!entry.live && entry.version === version) this.#accept(entry, list, since);
       return undefined;
     } catch (error) {
-      if (!this.#closing.signal.aborted) this.#fail(entry, error);
+      if (this.#closing.signal.aborted) return error;
+      if (entry.ageMs === Infinity) await this.#restore(entry);
+      this.#fail(entry, error);
       return error;
     }
   }
 
   #accept(entry: ServiceEntry, list: ServiceList, since: Position | undefined): void {
     const wasSeen = entry.seen;
-    this.change(entry, () => entry.replace(list.instances, list.revision, missing(entry, list)));
+    this.change(entry, () => entry.replace(list.instances, list.revision, this.#missing(entry, list)));
     entry.position = reaches(since, list.position) ? since : (list.position ?? since ?? entry.position);
-    entry.confirm(vary(this.ttlMs(entry), 0.1, this.#settings.random));
-    if (entry.seen && !wasSeen) this.#supply.onSeen();
+    const ttlMs = list.ttlMs ?? this.ttlMs(entry);
+    entry.confirm(vary(ttlMs, 0.1, this.#settings.random));
+    if (entry.seen && !wasSeen) this.#supply.onWanted();
   }
 
   #fail(entry: ServiceEntry, error: unknown): void {
     const { clock, random } = this.#settings;
     const backoff =
-      this.#failures.get(entry)?.backoff ?? new Backoff(random, entry.usable ? failing : failingUnseen);
+      this.#failures.get(entry)?.backoff ??
+      new Backoff(random, this.#isUsable(entry) ? failing : failingUnseen);
     this.#failures.set(entry, { error, backoff, retryAt: clock.now() + backoff.next() });
     this.#settings.emit({ type: 'refresh-failed', name: entry.name, error });
+  }
+
+  /**
+   * Absences are believed of a registry that knew the instances, and doubted of one that may have just restarted. One that
+   * does not say which run of it answers is doubted when it takes away too many at once.
+   */
+  #missing(entry: ServiceEntry, list: ServiceList): Missing {
+    if (this.#supply.source === 'static') return 'drop';
+    if (list.position !== undefined && entry.position !== undefined)
+      return list.position.epoch === entry.position.epoch ? 'drop' : 'hold-anew';
+    const { guardRatio } = this.#settings;
+    const listed = new Set(list.instances.map(({ id }) => id));
+    const gone = entry.instances.filter(({ id }) => !listed.has(id)).length;
+    const isEmptied = list.instances.length === 0 && guardRatio < 1;
+    return isEmptied || gone > entry.instances.length * guardRatio ? 'hold' : 'drop';
   }
 }
 
 /** Whether `b` should go before `a`. */
 function dearer(a: ServiceEntry, b: ServiceEntry): boolean {
+  if (a.subscribers > 0 !== b.subscribers > 0) return a.subscribers > 0;
   return a.seen === b.seen ? b.usedAt < a.usedAt : a.seen;
-}
-
-/** An answer is believed about absences unless it may come from a registry that has just restarted. */
-function missing(entry: ServiceEntry, list: ServiceList): Missing {
-  if (list.position !== undefined && entry.position !== undefined) {
-    return list.position.epoch === entry.position.epoch ? 'drop' : 'hold-anew';
-  }
-  return list.instances.length === 0 ? 'hold' : 'drop';
 }
 
 /** The result of a flight that others share: the caller may leave, the flight goes on. */

@@ -1,6 +1,9 @@
-import type { Instance, Resolution } from './instance.ts';
+import type { Instance, Resolution, ResolutionSource } from './instance.ts';
 import { leaseMs, sameInstance } from './instance.ts';
 import type { Position } from './position.ts';
+import { parsePosition } from './position.ts';
+import type { SavedList } from './list-snapshot.ts';
+import { combineHash, emptyHash, formatHash, instanceHash } from './set-hash.ts';
 import type { Clock } from './timers.ts';
 
 /**
@@ -11,13 +14,11 @@ import type { Clock } from './timers.ts';
  */
 export type Missing = 'drop' | 'hold' | 'hold-anew';
 
-/** After this the last list is no better than none. */
-export const maximumStaleMs = 24 * 3600_000;
-
 /** Whoever was waiting to try again when the registry came back (10 s and jitter) needs this long, however short its lease. */
 const minimumHoldMs = 15_000;
 
-const none: readonly Instance[] = Object.freeze([]);
+/** The empty list; always this one, so that `===` tells. */
+export const none: readonly Instance[] = Object.freeze([]);
 
 /** All that is known about one service: its instances, how sure that is, and the frozen answers made of it. */
 export class ServiceEntry {
@@ -28,8 +29,10 @@ export class ServiceEntry {
   version = 0;
   /** Whether the service ever had an instance; only then is it worth a place in the watch. */
   seen = false;
-  /** Time of the last use, for eviction. */
+  /** Order of the last use, for eviction. */
   usedAt = 0;
+  /** How many want to hear of changes; such a name is refreshed although nobody asks. */
+  subscribers = 0;
   /** Milliseconds the last refresh took. */
   fetchMs = 0;
   /** The refresh under way, if any. Resolves with its error, never rejects. */
@@ -37,13 +40,14 @@ export class ServiceEntry {
   readonly #clock: Clock;
   readonly #known = new Map<string, Instance>();
   readonly #heldUntil = new Map<string, number>();
+  #hash = emptyHash;
   #instances = none;
   #revision = '';
   #live = false;
   #confirmedAt: number | undefined;
   #expiresAt = -Infinity;
-  #fresh: Resolution | undefined;
-  #stale: Resolution | undefined;
+  #views = new Map<ResolutionSource, EntryView>();
+  #fromDisk = false;
 
   constructor(name: string, clock: Clock) {
     this.name = name;
@@ -71,14 +75,24 @@ export class ServiceEntry {
     return this.#live ? Infinity : this.#expiresAt - this.#clock.now();
   }
 
-  /** Whether there is a list that may still be served. */
-  get usable(): boolean {
-    return this.ageMs < maximumStaleMs;
+  /** Set hash of what the registry listed: without those that are held. */
+  get hash(): string {
+    return formatHash(this.#hash);
+  }
+
+  get revision(): string {
+    return this.#revision;
+  }
+
+  /** What an answer is that is not fresh. */
+  get staleSource(): 'stale' | 'disk' {
+    return this.#fromDisk ? 'disk' : 'stale';
   }
 
   /** The registry vouched for the list just now (or at `at`); it is fresh for `ttlMs`. */
   confirm(ttlMs: number, at = this.#clock.now()): void {
     this.#live = false;
+    this.#fromDisk = false;
     this.#confirmedAt = at;
     this.#expiresAt = at + ttlMs;
   }
@@ -86,13 +100,24 @@ export class ServiceEntry {
   /** From now on a watch delivers every change. */
   goLive(): void {
     this.#live = true;
+    this.#fromDisk = false;
     this.#confirmedAt = this.#clock.now();
   }
 
-  /** The list as an answer. The same object while neither the list nor its source changes: peeking allocates nothing. */
-  view(source: Resolution['source']): Resolution {
-    if (source === 'fresh') return (this.#fresh ??= new EntryView(this, this.#revision, source));
-    return (this.#stale ??= new EntryView(this, this.#revision, source));
+  /** Begins with what a former process knew: good until the registry says anything. */
+  restore({ instances, revision, ageMs }: SavedList): void {
+    for (const instance of instances) this.#put(instance);
+    this.#publish(revision);
+    this.position = parsePosition(revision);
+    this.#confirmedAt = this.#clock.now() - ageMs;
+    this.#fromDisk = true;
+  }
+
+  /** The list as an answer. The same object while neither the list nor its source changes: looking up allocates nothing. */
+  view(source: ResolutionSource): EntryView {
+    let view = this.#views.get(source);
+    if (view === undefined) this.#views.set(source, (view = new EntryView(this, this.#revision, source)));
+    return view;
   }
 
   /** Takes over a whole list. Answers the instances that are held although it lacks them, if that is news. */
@@ -148,20 +173,33 @@ export class ServiceEntry {
       since === undefined || missing === 'hold-anew'
         ? now + Math.max(leaseMs(instance), minimumHoldMs)
         : since;
-    if (since === undefined) newlyHeld.push(instance);
+    if (since === undefined) {
+      newlyHeld.push(instance);
+      this.#toggle(instance);
+    }
     this.#heldUntil.set(instance.id, until);
     return until > now;
   }
 
   #put(instance: Instance): void {
-    this.#heldUntil.delete(instance.id);
+    const isListed = !this.#heldUntil.delete(instance.id);
     const old = this.#known.get(instance.id);
-    if (old === undefined || !sameInstance(old, instance)) this.#known.set(instance.id, instance);
+    const next = old !== undefined && sameInstance(old, instance) ? old : instance;
+    if (next === old && isListed) return;
+    if (old !== undefined && isListed) this.#toggle(old);
+    this.#toggle(next);
+    this.#known.set(next.id, next);
   }
 
   #forget(id: string): void {
-    this.#heldUntil.delete(id);
+    const isListed = !this.#heldUntil.delete(id);
+    const old = this.#known.get(id);
+    if (old !== undefined && isListed) this.#toggle(old);
     this.#known.delete(id);
+  }
+
+  #toggle(instance: Instance): void {
+    this.#hash = combineHash(this.#hash, instanceHash(instance));
   }
 
   #publish(revision: string): void {
@@ -169,31 +207,37 @@ export class ServiceEntry {
     const last = this.#instances;
     const changed = next.length !== last.length || next.some((instance, index) => instance !== last[index]);
     if (!changed && revision === this.#revision) return;
-    if (changed) this.#instances = Object.freeze(next);
+    if (changed) this.#instances = next.length === 0 ? none : Object.freeze(next);
     this.#revision = revision;
-    this.#fresh = undefined;
-    this.#stale = undefined;
+    this.#views = new Map();
     this.seen ||= next.length > 0;
   }
 }
 
 /** A frozen answer whose age goes on counting. */
-class EntryView implements Resolution {
+export class EntryView implements Resolution {
   readonly instances: readonly Instance[];
   readonly revision: string;
   readonly source: Resolution['source'];
   readonly #entry: ServiceEntry;
+  readonly #promise: Promise<Resolution>;
 
   constructor(entry: ServiceEntry, revision: string, source: Resolution['source']) {
     this.#entry = entry;
     this.instances = entry.instances;
     this.revision = revision;
     this.source = source;
+    this.#promise = Promise.resolve(this);
     Object.freeze(this);
   }
 
   get ageMs(): number {
     return this.#entry.ageMs;
+  }
+
+  /** The answer as a promise that is made once. */
+  asPromise(): Promise<Resolution> {
+    return this.#promise;
   }
 }
 

@@ -86,12 +86,22 @@ test('the first resolve fails with a cause while nobody listens', async () => {
   });
 });
 
-test('a client that is not closed does not keep its process alive between calls', async () => {
+test('a client that is not closed does not keep its process alive, although its watch and its session are open', async () => {
+  socket.registry.offersSessions = true;
   const program = `
     const { DiscoveryClient } = await import(${JSON.stringify(import.meta.url.replace('socket.spec.ts', 'index.ts'))});
-    const client = new DiscoveryClient({ serverUrl: '${socket.url}', watch: false });
+    const open = new Promise((resolve) => {
+      const seen = new Set();
+      globalThis.client = new DiscoveryClient({
+        serverUrl: '${socket.url}',
+        onEvent: ({ type }) => seen.add(type).has('watching') && seen.has('session-open') && resolve(),
+      });
+    });
     await client.register({ name: 'users', port: 4000 });
-    console.log(String((await client.resolve("users")).instances.length));`;
+    console.log(String((await client.resolve("users")).instances.length));
+    const wait = setTimeout(() => undefined, 5000);
+    await open;
+    clearTimeout(wait);`;
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
     '--input-type=module',
     '-e',

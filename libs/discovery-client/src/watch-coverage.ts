@@ -14,6 +14,16 @@ export interface Subscription {
   readonly lastEventId: string | undefined;
 }
 
+/** A registration of ours that the watch should tell about. */
+export interface OwnName {
+  readonly name: string;
+  /** Where it was accepted: what the registry did with it happened later. */
+  readonly acceptedAt: Position | undefined;
+}
+
+/** A list that is not what the registry says is asked for within this, and not more often. */
+const reloadSpacingMs = 5000;
+
 /** How long a watch that delivers again may take to deliver what was missed. */
 const settlingMs = 1000;
 
@@ -33,6 +43,7 @@ export class WatchCoverage {
   /** A connection is only believed to be complete after a snapshot, or when it was resumed. */
   #based = false;
   #live = false;
+  readonly #reloadedAt = new WeakMap<ServiceEntry, number>();
   #sweepTimer: unknown;
   #sweepAt = 0;
 
@@ -52,12 +63,16 @@ export class WatchCoverage {
   }
 
   /** Begins a connection; undefined when nothing is worth one. */
-  open(ownNames: readonly string[]): Subscription | undefined {
+  open(own: readonly OwnName[]): Subscription | undefined {
     const entries = this.#cache.watchable();
+    // Of a name that was covered before everything is known up to where the last connection was.
+    const joining = own.filter(({ name }) => !this.#names.has(name)).map(({ acceptedAt }) => acceptedAt);
+    const positions = entries.map(({ position }) => position);
+    if (entries.length === 0 && this.#names.size > 0) positions.push(this.#position);
     this.#covered = new Map(entries.map((entry) => [entry.name, entry]));
-    this.#names = new Set([...this.#covered.keys(), ...ownNames].sort());
+    this.#names = new Set([...this.#covered.keys(), ...own.map(({ name }) => name)].sort());
     if (this.#names.size === 0) return undefined;
-    const resume = entries.length > 0 ? earliest(entries.map((entry) => entry.position)) : this.#position;
+    const resume = earliest([...positions, ...joining]);
     this.#position = resume;
     this.#based = resume !== undefined;
     return { names: [...this.#names], lastEventId: resume && formatPosition(resume) };
@@ -65,7 +80,7 @@ export class WatchCoverage {
 
   /** Applies what the registry told. */
   apply(message: WatchMessage): void {
-    if (message.type === 'snapshot') this.#applySnapshot(message.instances, message.position);
+    if (message.type === 'snapshot') this.#applySnapshot(message);
     else if (message.type === 'upsert') this.#applyChange(message.instance.name, message);
     else if (message.type === 'remove') this.#applyChange(message.name, message);
     this.#position = message.position ?? this.#position;
@@ -91,7 +106,7 @@ export class WatchCoverage {
     for (const entry of this.#covered.values()) entry.position = undefined;
   }
 
-  #applySnapshot(instances: readonly Instance[], position: Position | undefined): void {
+  #applySnapshot({ instances, position, hashes }: Extract<WatchMessage, { type: 'snapshot' }>): void {
     const lists = new Map<string, Instance[]>();
     for (const instance of instances) {
       const list = lists.get(instance.name);
@@ -104,6 +119,7 @@ export class WatchCoverage {
       this.#cache.change(entry, () => entry.replace(lists.get(entry.name) ?? [], revision, missing));
       entry.version += 1;
       entry.position = position;
+      this.#compare(entry, hashes[entry.name]);
       if (entry.holdsUntil !== undefined) this.#holding.add(entry);
     }
     this.#based = true;
@@ -126,6 +142,17 @@ export class WatchCoverage {
     });
     entry.version += 1;
     entry.position = message.position ?? entry.position;
+    this.#compare(entry, message.hash);
+  }
+
+  /** Whether the list is what the registry says it is; if not, it is asked for anew, a moment later and not too often. */
+  #compare(entry: ServiceEntry, hash: unknown): void {
+    if (typeof hash !== 'string' || hash === entry.hash) return;
+    const { clock, timers, random } = this.#settings;
+    if (clock.now() - (this.#reloadedAt.get(entry) ?? -Infinity) < reloadSpacingMs) return;
+    this.#reloadedAt.set(entry, clock.now());
+    this.#settings.emit({ type: 'diverged', name: entry.name });
+    timers.set(() => void this.#cache.reload(entry), (random() * reloadSpacingMs) / 5);
   }
 
   #goLive(): void {

@@ -10,14 +10,22 @@ export type WatchMessage =
       readonly type: 'snapshot';
       readonly position: Position | undefined;
       readonly instances: readonly Instance[];
+      /** Set hash of each service, where the registry tells. */
+      readonly hashes: Readonly<Record<string, unknown>>;
     }
-  | { readonly type: 'upsert'; readonly position: Position | undefined; readonly instance: Instance }
+  | {
+      readonly type: 'upsert';
+      readonly position: Position | undefined;
+      readonly instance: Instance;
+      readonly hash: unknown;
+    }
   | {
       readonly type: 'remove';
       readonly position: Position | undefined;
       readonly name: string;
       readonly id: string;
       readonly reason: string;
+      readonly hash: unknown;
     }
   | { readonly type: 'bookmark'; readonly position: Position | undefined };
 
@@ -39,14 +47,15 @@ export function readWatchMessage(event: {
         type: 'snapshot',
         position: position ?? parsePosition(`${String(data['epoch'])}:${String(data['revision'])}`),
         instances: readInstances(data['instances']),
+        hashes: { ...(data['hashes'] as Record<string, unknown> | undefined) },
       };
     case 'upsert': {
       const instance = readInstance(data['instance']);
       if (instance === undefined) throw malformed('GET /watch');
-      return { type: 'upsert', position, instance };
+      return { type: 'upsert', position, instance, hash: data['hash'] };
     }
     case 'remove': {
-      const { name, id, reason } = data;
+      const { name, id, reason, hash } = data;
       if (typeof name !== 'string' || typeof id !== 'string') throw malformed('GET /watch');
       return {
         type: 'remove',
@@ -54,6 +63,7 @@ export function readWatchMessage(event: {
         name,
         id,
         reason: typeof reason === 'string' ? reason : 'deregistered',
+        hash,
       };
     }
     case 'bookmark':

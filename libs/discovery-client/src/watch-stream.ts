@@ -1,17 +1,12 @@
-import type { EventSourceMessage, EventSourceParser } from 'eventsource-parser';
-import { createParser } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
 import { Backoff } from './backoff.ts';
 import type { DiscoverySettings } from './discovery-client-options.ts';
 import { closedError, DiscoveryError } from './discovery-error.ts';
+import { readEvents, streamEnded } from './event-stream.ts';
 import { Pause } from './pause.ts';
-import { maximumAnswerLength, malformed } from './registry-answer.ts';
-import type { RegistryApi } from './registry-api.ts';
 import type { Subscription } from './watch-coverage.ts';
 import type { WatchMessage } from './watch-message.ts';
 import { readWatchMessage } from './watch-message.ts';
-
-/** The registry sends something at least every 10 s; after this long without a byte the connection is dead. */
-const silenceMs = 25_000;
 
 /** Names asked for within this time of each other share the new connection. */
 const gatherMs = 20;
@@ -24,6 +19,13 @@ const unsupportedRetryMs = 300_000;
 
 /** Longest reconnection time that is taken from the registry's `retry:` field. */
 const maximumRetryMs = 10_000;
+
+/** Opens a connection; undefined when the registry offers none. */
+export type OpenWatch = (
+  names: readonly string[],
+  lastEventId: string | undefined,
+  connection: AbortSignal,
+) => Promise<Response | undefined>;
 
 /** What the stream serves. */
 export interface WatchSubject {
@@ -44,7 +46,7 @@ export interface WatchSubject {
  */
 export class WatchStream {
   readonly #settings: DiscoverySettings;
-  readonly #api: RegistryApi;
+  readonly #openWatch: OpenWatch;
   readonly #subject: WatchSubject;
   readonly #pause: Pause;
   readonly #backoff: Backoff;
@@ -61,9 +63,9 @@ export class WatchStream {
   /** The registry's `retry:` field: spreads the clients that lost their connection at the same moment. */
   #retryMs = 500;
 
-  constructor(settings: DiscoverySettings, api: RegistryApi, subject: WatchSubject) {
+  constructor(settings: DiscoverySettings, openWatch: OpenWatch, subject: WatchSubject) {
     this.#settings = settings;
-    this.#api = api;
+    this.#openWatch = openWatch;
     this.#subject = subject;
     this.#pause = new Pause(settings.timers);
     this.#backoff = new Backoff(settings.random);
@@ -117,13 +119,23 @@ export class WatchStream {
     this.#delivered = false;
     this.#openedAt = this.#heardAt = this.#settings.clock.now();
     try {
-      const response = await this.#api.watch(names, lastEventId, connection);
+      const response = await this.#openWatch(names, lastEventId, connection.signal);
       if (response === undefined) {
         this.#settings.emit({ type: 'watch-unsupported' });
         return unsupportedRetryMs;
       }
-      await this.#read(response, connection);
-      throw new DiscoveryError('ERR_DISCOVERY_UNAVAILABLE', 'GET /watch: the stream ended');
+      await readEvents('GET /watch', response, connection, this.#settings, {
+        onHeard: () => {
+          this.#heardAt = this.#settings.clock.now();
+        },
+        onRetry: (retryMs) => {
+          this.#retryMs = Math.min(retryMs, maximumRetryMs);
+        },
+        onEvent: (event) => {
+          this.#receive(event);
+        },
+      });
+      throw streamEnded('GET /watch');
     } catch (error) {
       return this.#delayAfter(connection.signal.aborted ? connection.signal.reason : error);
     } finally {
@@ -145,41 +157,6 @@ export class WatchStream {
     return retryInMs;
   }
 
-  async #read(response: Response, connection: AbortController): Promise<void> {
-    if (response.body === null) return;
-    const reader = response.body.getReader();
-    const decoder = new TextDecoder();
-    const parser = this.#parser(connection);
-    const stopGuard = this.#guardSilence(connection);
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done || connection.signal.aborted) return;
-        this.#heardAt = this.#settings.clock.now();
-        parser.feed(decoder.decode(value, { stream: true }));
-      }
-    } finally {
-      stopGuard();
-      reader.cancel().catch(() => undefined);
-    }
-  }
-
-  #parser(connection: AbortController): EventSourceParser {
-    return createParser({
-      maxBufferSize: maximumAnswerLength,
-      onRetry: (retryMs) => {
-        this.#retryMs = Math.min(retryMs, maximumRetryMs);
-      },
-      onEvent: (event) => {
-        // The listener of an earlier event in the same chunk may have ended the connection.
-        if (!connection.signal.aborted) this.#receive(event);
-      },
-      onError: (error) => {
-        if (error.type === 'max-buffer-size-exceeded') throw malformed('GET /watch');
-      },
-    });
-  }
-
   #receive(event: EventSourceMessage): void {
     let message: WatchMessage | undefined;
     try {
@@ -195,26 +172,8 @@ export class WatchStream {
     this.#subject.message(message);
   }
 
-  /** Aborts the connection after a silence; the timer is moved lazily, so that a busy stream costs none. */
-  #guardSilence(connection: AbortController): () => void {
-    const { timers, clock } = this.#settings;
-    const check = (): void => {
-      const leftMs = this.#heardAt + silenceMs - clock.now();
-      if (leftMs > 0) timer = timers.set(check, leftMs);
-      else connection.abort(silence());
-    };
-    let timer = timers.set(check, silenceMs);
-    return () => {
-      timers.clear(timer);
-    };
-  }
-
   /** Closing happens while the loop waits, which the compiler cannot see. */
   #isClosed(): boolean {
     return this.#closed;
   }
-}
-
-function silence(): DiscoveryError {
-  return new DiscoveryError('ERR_DISCOVERY_UNAVAILABLE', `GET /watch: silent for ${silenceMs} ms`);
 }

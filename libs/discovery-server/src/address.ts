@@ -1,7 +1,11 @@
+const usual = /^[a-z0-9.-]*[a-z0-9-]$/;
+
 const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/;
 
 /** One spelling of a host: lower case, no brackets, no trailing dot, IPv4 within IPv6 unwrapped (RFC 4291, 2.5.5.2). */
 export function normalizeHost(host: string): string {
+  // Nearly every one is written as it should be, and heartbeats are many.
+  if (usual.test(host)) return host;
   const plain = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
   return mapped.exec(plain)?.[1] ?? (plain.endsWith('.') ? plain.slice(0, -1) : plain);
 }

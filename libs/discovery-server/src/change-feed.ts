@@ -1,12 +1,11 @@
 import { ChangeLog } from './change-log.ts';
-import type { Change, RemoveReason } from './change-log.ts';
-import type { Instance } from '@mesh/discovery-client';
+import type { Change } from './change-log.ts';
 import { formatPosition, parsePosition } from './position.ts';
 
+type WithoutRevision<T> = T extends Change ? Omit<T, 'revision'> : never;
+
 /** A change before it has its revision. */
-export type ChangeDraft =
-  | { readonly type: 'upsert'; readonly name: string; readonly instance: Instance }
-  | { readonly type: 'remove'; readonly name: string; readonly id: string; readonly reason: RemoveReason };
+export type ChangeDraft = WithoutRevision<Change>;
 
 /** Numbers the changes of one run of the registry, remembers the last ones and tells whoever listens. */
 export class ChangeFeed {

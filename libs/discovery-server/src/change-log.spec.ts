@@ -1,7 +1,18 @@
 import { expect, test } from '@jest/globals';
+import { emptyHash } from '@mesh/discovery-client';
 import fc from 'fast-check';
 import { ChangeLog } from './change-log.ts';
 import type { Change } from './change-log.ts';
+
+const gone = {
+  type: 'remove',
+  service: 'a',
+  name: 'a',
+  id: 'a',
+  reason: 'expired',
+  wasListed: true,
+  hashes: { listed: emptyHash, any: emptyHash },
+} as const;
 
 test('answers what a list of everything answers, as long as it reaches back', () => {
   fc.assert(
@@ -13,7 +24,7 @@ test('answers what a list of everything answers, as long as it reaches back', ()
         const log = new ChangeLog(capacity);
         const all: Change[] = [];
         for (let revision = 1; revision <= n; revision++) {
-          const change: Change = { revision, type: 'remove', name: 'a', id: 'a', reason: 'expired' };
+          const change: Change = { ...gone, revision };
           log.append(change);
           all.push(change);
         }

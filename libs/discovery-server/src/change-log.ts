@@ -1,18 +1,25 @@
 import type { Instance } from '@mesh/discovery-client';
+import type { ViewHashes } from './service-entry.ts';
 
-/** Why an instance left. */
-export type RemoveReason = 'deregistered' | 'expired' | 'replaced';
+/** Why an instance left. `disconnected`: its session broke and nobody listens at its address. */
+export type RemoveReason = 'deregistered' | 'expired' | 'disconnected' | 'replaced';
+
+/** What all changes have. */
+interface ChangeBase {
+  readonly revision: number;
+  /** `name`, or `namespace/name`. */
+  readonly service: string;
+  readonly name: string;
+  /** Whether the instance was up before, so that the plain view showed it. */
+  readonly wasListed: boolean;
+  /** Of the service, after this change. */
+  readonly hashes: ViewHashes;
+}
 
 /** One change of the registry. Revisions grow by one from change to change. */
 export type Change =
-  | { readonly revision: number; readonly type: 'upsert'; readonly name: string; readonly instance: Instance }
-  | {
-      readonly revision: number;
-      readonly type: 'remove';
-      readonly name: string;
-      readonly id: string;
-      readonly reason: RemoveReason;
-    };
+  | (ChangeBase & { readonly type: 'upsert'; readonly instance: Instance })
+  | (ChangeBase & { readonly type: 'remove'; readonly id: string; readonly reason: RemoveReason });
 
 /** The last changes, in a ring of fixed size, so that a watcher can go on where it stopped. */
 export class ChangeLog {

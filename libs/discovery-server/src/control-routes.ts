@@ -1,27 +1,24 @@
-import { HttpProblem } from '@mesh/problem';
-import { requestGuard } from '@mesh/request-guard';
-import type { GuardOptions } from '@mesh/request-guard';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { HttpProblem, statusByCode } from '@mesh/problem';
 import { callerHost } from './address.ts';
+import type { Gate } from './gate.ts';
 import type { Registry } from './registry.ts';
-import {
-  heartbeatAnswer,
-  heartbeatBody,
-  instanceParams,
-  instanceQuery,
-  instanceSchema,
-  noQuery,
-  registerAnswer,
-  registerBody,
-} from './schemas.ts';
+import { RegistryError } from './registry-error.ts';
+import type { BeatResult } from './registry.ts';
+import * as schema from './schemas.ts';
+import { serviceKey } from './service-key.ts';
 import type { TypedApp } from './typed-app.ts';
 
 /** Largest body that is read, in bytes. */
-const bodyLimit = 65_536;
+export const bodyLimit = 65_536;
 
-/** The routes that change something: `POST /register`, `POST /heartbeat`, `DELETE /services/:name/:port`. */
-export function controlRoutes(app: TypedApp, registry: Registry, guard: GuardOptions | undefined): void {
-  const onRequest = guardHook(guard);
+/** Of `POST /heartbeats`: a thousand of them. */
+const batchLimit = 1_048_576;
+
+const { noQuery } = schema;
+
+/** What instances say of themselves: `POST /register`, `POST /heartbeat(s)`, `DELETE /services/:name/:port`. */
+export function controlRoutes(app: TypedApp, registry: Registry, gate: Gate): void {
+  const onRequest = gate.hook('register');
 
   app.post(
     '/register',
@@ -31,12 +28,13 @@ export function controlRoutes(app: TypedApp, registry: Registry, guard: GuardOpt
       schema: {
         summary: 'Register an instance, or renew it',
         querystring: noQuery,
-        body: registerBody,
-        response: { 200: registerAnswer, 201: registerAnswer },
+        body: schema.registerBody,
+        response: { 200: schema.registerAnswer, 201: schema.registerAnswer },
       },
     },
     (request, reply) => {
       const { instance, created, lease, revision } = registry.register(withHost(request.body, request));
+      if (created) gate.audit(request, 'register', `${serviceKey(instance)}/${instance.id}`);
       reply.code(created ? 201 : 200);
       return { ...instance, lease, revision };
     },
@@ -50,11 +48,29 @@ export function controlRoutes(app: TypedApp, registry: Registry, guard: GuardOpt
       schema: {
         summary: 'Renew the lease of an instance',
         querystring: noQuery,
-        body: heartbeatBody,
-        response: { 200: heartbeatAnswer },
+        body: schema.heartbeatBody,
+        response: { 200: schema.heartbeatAnswer },
       },
     },
     (request) => registry.heartbeat(withHost(request.body, request)),
+  );
+
+  app.post(
+    '/heartbeats',
+    {
+      bodyLimit: batchLimit,
+      onRequest,
+      schema: {
+        summary: 'Renew the leases of many instances',
+        querystring: noQuery,
+        body: schema.heartbeatsBody,
+        response: { 200: schema.heartbeatsAnswer },
+      },
+    },
+    (request) => {
+      const requests = request.body.heartbeats.map((one) => withHost(one, request));
+      return { results: registry.heartbeats(requests).map(answerOf) };
+    },
   );
 
   app.delete(
@@ -64,31 +80,27 @@ export function controlRoutes(app: TypedApp, registry: Registry, guard: GuardOpt
       onRequest,
       schema: {
         summary: 'Remove an instance',
-        params: instanceParams,
-        querystring: instanceQuery,
-        response: { 200: instanceSchema },
+        params: schema.instanceParams,
+        querystring: schema.instanceQuery,
+        response: { 200: schema.instanceSchema },
       },
     },
-    (request) => registry.deregister({ ...request.query, ...request.params }),
+    (request) => {
+      const instance = registry.deregister({ ...request.query, ...request.params });
+      gate.audit(request, 'deregister', `${serviceKey(instance)}/${instance.id}`);
+      return instance;
+    },
   );
 }
 
-/** Refuses a request that must not change anything before its body is read. */
-function guardHook(options: GuardOptions | undefined) {
-  const guard = requestGuard(options);
-  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
-    const refusal = guard(request);
-    if (refusal === undefined) {
-      done();
-      return;
-    }
-    if (refusal.code === 'ERR_UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
-    done(new HttpProblem(refusal.code, refusal.detail));
-  };
+function answerOf(result: BeatResult) {
+  if (!(result instanceof RegistryError)) return { status: 200 as const, ...result };
+  const { code, message } = result;
+  return { status: statusByCode[code] ?? 500, code, detail: message };
 }
 
 /** Who names no host is listed where the request comes from. */
-function withHost<T extends { readonly host?: string | undefined }>(
+export function withHost<T extends { readonly host?: string | undefined }>(
   body: T,
   { ip }: { readonly ip: string | undefined },
 ): T & { host: string } {

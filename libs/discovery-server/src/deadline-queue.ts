@@ -56,6 +56,11 @@ export class DeadlineQueue<T extends Deadlined> {
     return top !== undefined && top.rank <= until ? top : undefined;
   }
 
+  /** The earliest deadline, or something before it; undefined when nothing is in. */
+  first(): number | undefined {
+    return this.#heap[0]?.rank;
+  }
+
   #rise(entry: T): void {
     for (;;) {
       const parent = this.#heap[(entry.slot - 1) >> 1];

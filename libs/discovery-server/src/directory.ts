@@ -1,8 +1,10 @@
 import type { Instance } from '@mesh/discovery-client';
-import { addressKey, hostPort } from './address.ts';
+import { addressKey, hostPort, normalizeHost } from './address.ts';
 import type { InstanceRecord } from './instance-record.ts';
-import type { DeregistrationRequest, HeartbeatRequest } from './registration.ts';
+import type { DeregistrationRequest, HeartbeatRequest, InstanceIdentity } from './registration.ts';
 import { RegistryError } from './registry-error.ts';
+import { serviceKey } from './service-key.ts';
+import type { ServiceName } from './service-key.ts';
 import { ServiceEntry } from './service-entry.ts';
 
 /** Finds records by service and id, and by address; a service without instances is forgotten. */
@@ -15,15 +17,20 @@ export class Directory {
     return this.#services.size;
   }
 
-  service(name: string): ServiceEntry | undefined {
-    return this.#services.get(name);
+  /** The name of a service, as one text for all of its instances. */
+  nameOf(request: ServiceName): string {
+    return this.#services.get(serviceKey(request))?.name ?? request.name;
   }
 
-  /** Services of these names as far as there are any, or all. */
-  *services(names?: Iterable<string>): Generator<ServiceEntry> {
-    if (names === undefined) return yield* this.#services.values();
-    for (const name of names) {
-      const service = this.#services.get(name);
+  service(key: string): ServiceEntry | undefined {
+    return this.#services.get(key);
+  }
+
+  /** Services of these keys as far as there are any, or all. */
+  *services(keys?: Iterable<string>): Generator<ServiceEntry> {
+    if (keys === undefined) return yield* this.#services.values();
+    for (const key of keys) {
+      const service = this.#services.get(key);
       if (service !== undefined) yield service;
     }
   }
@@ -33,23 +40,24 @@ export class Directory {
     return this.#addresses.get(addressKey(host, port));
   }
 
-  /** Lists a record with this content, at the address that the content says. */
-  set(record: InstanceRecord, instance: Instance, position: string): void {
+  /** Lists a record with this content, at the address that the content says. @returns its service. */
+  set(record: InstanceRecord, instance: Instance, position: string): ServiceEntry {
     this.#addresses.delete(record.address);
-    record.replace(instance);
+    const key = serviceKey(instance);
+    const service = this.#services.get(key) ?? new ServiceEntry(key);
+    this.#services.set(key, service);
+    service.set(record, instance, position);
     this.#addresses.set(record.address, record);
-    const { name } = instance;
-    const service = this.#services.get(name) ?? new ServiceEntry(name);
-    this.#services.set(name, service);
-    service.set(record, position);
+    return service;
   }
 
-  delete(record: InstanceRecord, position: string): void {
-    const { name, id } = record.instance;
-    const service = this.#services.get(name);
+  /** @returns the service it was in. */
+  delete(record: InstanceRecord, position: string): ServiceEntry {
+    const service = this.#services.get(record.service) ?? new ServiceEntry(record.service);
     this.#addresses.delete(record.address);
-    service?.delete(id, position);
-    if (service?.size === 0) this.#services.delete(name);
+    service.delete(record, position);
+    if (service.size === 0) this.#services.delete(service.key);
+    return service;
   }
 
   /**
@@ -57,10 +65,13 @@ export class Directory {
    *
    * @throws RegistryError `ERR_INSTANCE_UNKNOWN`, or `ERR_INCARNATION_STALE` when the sender was replaced.
    */
-  locate({ name, host, port, id, incarnation }: HeartbeatRequest): InstanceRecord {
+  locate(request: HeartbeatRequest): InstanceRecord {
+    const { name, port, id, incarnation } = request;
+    const host = normalizeHost(request.host);
+    const key = serviceKey(request);
     const holder = this.at(host, port);
-    const record = id === undefined ? holder : this.#services.get(name)?.get(id);
-    const isMeant = record?.instance.name === name && record.instance.port === port;
+    const record = id === undefined ? holder : this.#services.get(key)?.get(id);
+    const isMeant = record?.instance.port === port && record.service === key;
     if (isMeant && (incarnation ?? record.instance.incarnation) === record.instance.incarnation)
       return record;
     for (const known of [record, holder]) known?.refuseSuperseded(incarnation);
@@ -75,12 +86,18 @@ export class Directory {
    */
   only(request: DeregistrationRequest): InstanceRecord {
     const { name, port } = request;
-    const [record, other] = this.#services.get(name)?.match(request) ?? [];
+    const [record, other] = this.#services.get(serviceKey(request))?.match(request) ?? [];
     if (record === undefined) {
       throw new RegistryError('ERR_INSTANCE_UNKNOWN', `no such instance of ${name} has port ${port}`);
     }
     if (other === undefined) return record;
     const detail = `several instances of ${name} have port ${port}: name one by host or id`;
     throw new RegistryError('ERR_INSTANCE_AMBIGUOUS', detail);
+  }
+
+  /** The record of one run of an instance, undefined when it is gone or another one by now. */
+  run({ service, id, incarnation }: InstanceIdentity): InstanceRecord | undefined {
+    const record = this.#services.get(service)?.get(id);
+    return record?.instance.incarnation === incarnation ? record : undefined;
   }
 }

@@ -88,10 +88,12 @@ describe('POST /register', () => {
     ['::ffff:127.0.0.1', '127.0.0.1'],
     ['2001:db8::7', '2001:db8::7'],
   ])('a caller at %s is listed at %s', async (remoteAddress, host) => {
-    const app = await setUp();
-    const answer = await post(app, '/register', users, { remoteAddress });
+    const token = 'a-secret-of-16-characters';
+    const app = await setUp({ guard: { token } });
+    const more = { remoteAddress, headers: { authorization: `Bearer ${token}` } };
+    const answer = await post(app, '/register', users, more);
     expect(answer.json()).toMatchObject({ host });
-    expect((await post(app, '/heartbeat', users, { remoteAddress })).statusCode).toBe(200);
+    expect((await post(app, '/heartbeat', users, more)).statusCode).toBe(200);
   });
 
   test('an address of IPv6 has brackets in the default id', async () => {
@@ -235,6 +237,8 @@ test('GET /health tells uptime and counts', async () => {
     services: 1,
     instances: 2,
     watchers: 0,
+    sessions: 0,
+    protection: false,
     revision: `${registry.epoch}:2`,
   });
 });

@@ -8,12 +8,22 @@ export interface RegistryHealth {
   readonly uptime: number;
   /** ISO 8601. */
   readonly timestamp: string;
-  /** Number of names with an instance. */
+  /** Number of services with an instance. */
   readonly services: number;
   readonly instances: number;
   /** Number of open streams. */
   readonly watchers: number;
+  /** Number of instances that hold a session open. */
+  readonly sessions: number;
+  /** Whether instances are kept although their lease is over, because so many are. */
+  readonly protection: boolean;
   readonly revision: string;
+}
+
+/** What else is counted. */
+export interface HealthParts {
+  readonly sessions?: { readonly size: number } | undefined;
+  readonly guardian?: { readonly isProtecting: boolean } | undefined;
 }
 
 /**
@@ -24,6 +34,7 @@ export interface RegistryHealth {
 export function registryHealth(
   registry: Registry,
   watchers: { readonly size: number } = { size: 0 },
+  { sessions, guardian }: HealthParts = {},
 ): RegistryHealth {
   return {
     service: 'discovery',
@@ -33,6 +44,8 @@ export function registryHealth(
     services: registry.serviceCount,
     instances: registry.size,
     watchers: watchers.size,
+    sessions: sessions?.size ?? 0,
+    protection: guardian?.isProtecting ?? false,
     revision: registry.revision,
   };
 }

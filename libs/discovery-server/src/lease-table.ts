@@ -36,6 +36,11 @@ export class LeaseTable<T extends Deadlined> {
     return this.#queue.size;
   }
 
+  /** The time that deadlines are in. */
+  get nowMs(): number {
+    return this.#clock.now();
+  }
+
   /** Milliseconds of stalls that were not charged to the leases. */
   get lostMs(): number {
     return this.#clock.lostMs;
@@ -44,7 +49,8 @@ export class LeaseTable<T extends Deadlined> {
   /** Begins or renews a lease: from now on it lasts `durationMs`. */
   grant(entry: T, durationMs: number): void {
     const now = this.#clock.now();
-    this.#queue.set(entry, now + durationMs);
+    // Whole milliseconds are kept within the record, fractions would be objects of their own.
+    this.#queue.set(entry, Math.ceil(now + durationMs));
     if (entry.deadline < this.#wakesAtMs) this.#arm(now);
   }
 

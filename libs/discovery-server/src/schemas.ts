@@ -1,92 +1,52 @@
-import { isIP } from 'node:net';
 import type { Instance } from '@mesh/discovery-client';
 import { z } from 'zod';
-import { normalizeHost } from './address.ts';
+import * as field from './fields.ts';
 
-/** Names that mean something on every object: whoever keeps services or metadata in one must not be surprised. */
-const reserved: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+const { name, port, id, host, namespace, incarnation, zone, version } = field;
 
-const name = z
-  .string()
-  .regex(
-    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-    'must be 1 to 63 lower-case letters, digits and inner hyphens',
-  )
-  .refine((text) => !reserved.has(text), 'is a reserved word')
-  .describe('Name of the service');
+const unkept = z.number().min(0).optional().describe('Accepted and not kept');
 
-const port = z.int().min(1).max(65_535);
-
-const id = z
-  .string()
-  .regex(/^[\w.:@[\]~-]{1,128}$/, 'must be 1 to 128 letters, digits and . : @ [ ] ~ _ -')
-  .refine((text) => !reserved.has(text), 'is a reserved word')
-  .describe('Unique within the service; default host:port');
-
-const hostname = /^[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*$/;
-
-const host = z
-  .string()
-  .max(255)
-  .refine((text) => {
-    const plain = normalizeHost(text);
-    return isIP(plain) !== 0 || hostname.test(plain);
-  }, 'must be a host name or an IP address')
-  .describe('Address for callers; default: the address the request comes from');
-
-const heartbeatInterval = z
-  .number()
-  .min(0.05)
-  .max(3600)
-  .describe('Seconds between two heartbeats, default 30; the lease is 1.5 times as long');
-
-const incarnation = z
-  .string()
-  .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits and . : _ -')
-  .describe('Tells a restarted process from its predecessor at the same address');
-
-const httpUrl = z.url({ protocol: /^https?$/ }).max(2048);
-
-const metadata = z
-  .record(
-    z
-      .string()
-      .min(1)
-      .max(128)
-      .refine((key) => !reserved.has(key), 'is a reserved word'),
-    z.string().max(1024),
-  )
-  .refine((values) => Object.keys(values).length <= 64, 'must have at most 64 keys');
-
-const count = z.number().min(0);
+const healthy = z.boolean().optional().describe('What it thinks of itself; false: down');
 
 /** Body of `POST /register`. */
 export const registerBody = z.strictObject({
   name,
+  namespace: namespace.optional(),
   port,
-  heartbeatInterval: heartbeatInterval.optional(),
+  heartbeatInterval: field.heartbeatInterval.optional(),
   id: id.optional(),
   host: host.optional(),
-  healthCheckUrl: httpUrl.optional(),
-  metadata: metadata.optional(),
-  weight: z.number().min(0.001).max(1000).optional().describe('Share of the traffic, default 1'),
+  healthCheckUrl: field.httpUrl.optional(),
+  check: field.check.optional(),
+  metadata: field.metadata.optional(),
+  zone: zone.optional(),
+  version: version.optional(),
+  weight: field.weight.optional(),
   incarnation: incarnation.optional(),
-  healthy: z.boolean().optional().describe('Accepted and not kept: the registry knows by heartbeats'),
-  failureCount: count.optional().describe('Accepted and not kept'),
-  requestCount: count.optional().describe('Accepted and not kept'),
-  avgResponseTime: count.optional().describe('Accepted and not kept'),
-  lastHealthCheck: count.optional().describe('Accepted and not kept'),
+  healthy,
+  failureCount: unkept,
+  requestCount: unkept,
+  avgResponseTime: unkept,
+  lastHealthCheck: unkept,
 });
 
 /** Body of `POST /heartbeat`. */
 export const heartbeatBody = z.strictObject({
   name,
+  namespace: namespace.optional(),
   port,
-  heartbeatInterval: heartbeatInterval.optional(),
+  heartbeatInterval: field.heartbeatInterval.optional(),
   id: id.optional(),
   host: host.optional(),
   incarnation: incarnation.optional(),
+  healthy,
 });
+
+/** Body of `POST /heartbeats`. */
+export const heartbeatsBody = z.strictObject({ heartbeats: z.array(heartbeatBody).min(1).max(1000) });
+
+/** Body of `POST /session`. */
+export const sessionBody = z.strictObject({ ...heartbeatBody.shape, incarnation });
 
 /** Path of `GET /services/:name`. */
 export const serviceParams = z.strictObject({ name });
@@ -106,32 +66,53 @@ export const instanceQuery = z.strictObject({
   host: host.optional(),
   id: id.optional(),
   incarnation: incarnation.optional(),
+  namespace: namespace.optional(),
 });
+
+/** Path of the routes about one instance. */
+export const overrideParams = z.strictObject({ name, id });
+
+/** Query of the routes about one instance. */
+export const overrideQuery = z.strictObject({ namespace: namespace.optional() });
+
+/** Query of `PUT /services/:name/:id/drain`. */
+export const drainQuery = z.strictObject({
+  namespace: namespace.optional(),
+  incarnation: incarnation.optional().describe('Ends with this process; default: until it is taken back'),
+});
+
+/** Body of `PUT /services/:name/:id/status`. */
+export const statusBody = z.strictObject({ status: z.enum(['up', 'draining', 'maintenance']) });
+
+/** Body of `PUT /services/:name/:id/weight`. */
+export const weightBody = z.strictObject({ weight: field.weight.nullable() });
 
 /** Query of a route that takes none. */
 export const noQuery = z.strictObject({});
 
 /** Query of `GET /watch`. */
 export const watchQuery = z.strictObject({
-  services: z
-    .string()
-    .max(8192)
-    .transform((text) => text.split(','))
-    .pipe(z.array(name))
-    .optional()
-    .describe('Names, separated by commas; default all'),
+  services: field.serviceList.optional(),
+  namespace: field.anyNamespace.optional(),
+  status: z.literal('any').optional().describe('Also instances that are not up'),
 });
+
+const status = z.enum(['up', 'suspect', 'down', 'draining', 'maintenance']);
 
 /** An instance on the wire. */
 export const instanceSchema = z.object({
   id: z.string(),
   name: z.string(),
+  namespace: z.string().exactOptional(),
   host: z.string(),
   port,
   healthCheckUrl: z.string().exactOptional(),
   weight: z.number(),
   metadata: z.record(z.string(), z.string()).readonly(),
-  status: z.literal('up'),
+  zone: z.string().exactOptional(),
+  version: z.string().exactOptional(),
+  status,
+  protected: z.literal(true).exactOptional(),
   heartbeatInterval: z.number(),
   incarnation: z.string(),
   registeredAt: z.iso.datetime(),
@@ -148,14 +129,50 @@ export const registerAnswer = z.object({ ...instanceSchema.shape, lease, revisio
 /** Answer of `POST /heartbeat`. */
 export const heartbeatAnswer = z.object({ lease, revision: z.string() });
 
+/** Answer of `POST /heartbeats`. */
+export const heartbeatsAnswer = z.object({
+  results: z
+    .array(
+      z.union([
+        z.object({ status: z.literal(200), lease, revision: z.string() }),
+        z.object({ status: z.int(), code: z.string(), detail: z.string() }),
+      ]),
+    )
+    .readonly(),
+});
+
+/** Answer of the routes about one instance. */
+export const overrideAnswer = z.object({
+  name: z.string(),
+  id: z.string(),
+  override: z.object({
+    status: z.enum(['draining', 'maintenance']).exactOptional(),
+    weight: z.number().exactOptional(),
+  }),
+});
+
 /** Answer of `GET /services/:name`. */
-export const serviceAnswer = z.object({ name: z.string(), instances, revision: z.string() });
+export const serviceAnswer = z.object({
+  name: z.string(),
+  namespace: z.string().exactOptional(),
+  instances,
+  revision: z.string(),
+  hash: z.string(),
+});
 
 /** Answer of `GET /services`. */
 export const servicesAnswer = z.object({
-  services: z.array(z.object({ name: z.string(), instances })).readonly(),
+  services: z
+    .array(z.object({ name: z.string(), namespace: z.string().exactOptional(), instances }))
+    .readonly(),
   revision: z.string(),
+  next: z.string().exactOptional(),
 });
+
+/** Answer of `GET /sd/prometheus`. */
+export const targetsAnswer = z
+  .array(z.object({ targets: z.array(z.string()), labels: z.record(z.string(), z.string()) }))
+  .readonly();
 
 /** Answer of `GET /health`. */
 export const healthAnswer = z.object({
@@ -166,5 +183,7 @@ export const healthAnswer = z.object({
   services: z.int(),
   instances: z.int(),
   watchers: z.int(),
+  sessions: z.int(),
+  protection: z.boolean().describe('Whether it keeps instances whose lease is over'),
   revision: z.string(),
 });

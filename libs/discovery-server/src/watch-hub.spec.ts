@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { formatHash, instanceHash } from '@mesh/discovery-client';
 import fc from 'fast-check';
 import { isRegistryError } from './registry-error.ts';
 import { Registry } from './registry.ts';
@@ -45,17 +46,25 @@ describe('a stream', () => {
       {
         id: `${epoch}:1`,
         event: 'snapshot',
-        data: { epoch, revision: `${epoch}:1`, instances: [instance] },
+        data: {
+          epoch,
+          revision: `${epoch}:1`,
+          instances: [instance],
+          hashes: { 'user-service': formatHash(instanceHash(instance)) },
+        },
       },
       {
         id: `${epoch}:2`,
         event: 'upsert',
-        data: { instance: expect.objectContaining({ name: 'order-service', port: 5000 }) },
+        data: {
+          instance: expect.objectContaining({ name: 'order-service', port: 5000 }),
+          hash: expect.stringMatching(/^[0-9a-f]{16}$/),
+        },
       },
       {
         id: `${epoch}:3`,
         event: 'remove',
-        data: { name: 'user-service', id: '127.0.0.1:4000', reason: 'deregistered' },
+        data: { name: 'user-service', id: '127.0.0.1:4000', reason: 'deregistered', hash: '0'.repeat(16) },
       },
     ]);
   });
@@ -317,3 +326,95 @@ describe('closing', () => {
     expect([subscriptions, time.pending]).toEqual([0, 0]);
   });
 });
+
+describe('views', () => {
+  test('the plain one shows who is up, the other one everybody; a resumed stream shows the same', () => {
+    const { registry, watch } = setUp();
+    registry.register(users);
+    const plain = watch();
+    const any = watch({ view: 'any' });
+    const at = registry.revision;
+    registry.override('user-service', '127.0.0.1:4000', { status: 'maintenance' });
+    registry.override('user-service', '127.0.0.1:4000', { weight: 7 });
+    registry.override('user-service', '127.0.0.1:4000', { status: null });
+    const told = ({ stream }: { stream: FakeStream }) =>
+      eventsOf(stream).map(({ event, data }) => [event, (data as { reason?: string }).reason]);
+    expect(told(plain).slice(1)).toEqual([
+      ['remove', 'maintenance'],
+      ['upsert', undefined],
+    ]);
+    expect(
+      told(any)
+        .slice(1)
+        .map(([event]) => event),
+    ).toEqual(['upsert', 'upsert', 'upsert']);
+    expect(told(watch({ lastEventId: at }))).toEqual([
+      ['remove', 'maintenance'],
+      ['upsert', undefined],
+      ['bookmark', undefined],
+    ]);
+  });
+
+  test('a namespace has its own stream, and * is all of them', () => {
+    const { registry, watch } = setUp();
+    const streams = [
+      watch(),
+      watch({ namespace: 'test' }),
+      watch({ namespace: '*' }),
+      watch({ services: ['test/user-service'] }),
+    ];
+    registry.register(users);
+    registry.register({ ...users, port: 4001, namespace: 'test' });
+    expect(streams.map(({ stream }) => kinds(stream).length - 1)).toEqual([1, 1, 2, 1]);
+  });
+
+  test('a position that cannot be resumed says why', () => {
+    const { registry, watch } = setUp();
+    registry.register(users);
+    const begins = (lastEventId: string) => watch({ lastEventId }).stream.written.join('');
+    expect(begins('other:1')).toMatch(
+      /^retry: 500\n\nevent: reset\ndata: \{"reason":"epoch"\}\n\nid: .*\nevent: snapshot/,
+    );
+    expect(begins(`${registry.epoch}:99`)).toContain('event: reset\ndata: {"reason":"gap"}');
+  });
+});
+
+test('a long snapshot is sent in pieces; with what changes meanwhile it comes to what there is', () => {
+  const change = fc.record({
+    service: fc.nat(39),
+    port: fc.integer({ min: 1, max: 50 }),
+    isLeaving: fc.boolean(),
+    passMs: fc.integer({ min: 0, max: 3 }),
+  });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 40 }), (changes) => {
+      const { registry, watch, time } = setUp();
+      for (let at = 0; at < 1200; at++) {
+        registry.register({
+          name: `service-${at % 40}`,
+          host: `10.0.0.${at % 40}`,
+          port: 1 + (at % 30),
+          id: `i${1 + (at % 30)}`,
+        });
+      }
+      const { stream } = watch();
+      for (const { service, port, isLeaving, passMs } of changes) {
+        const one = { name: `service-${service}`, host: `10.0.0.${service}`, port, id: `i${port}` };
+        if (!isLeaving) registry.register({ ...one, weight: port + 1 });
+        else if (registry.service(one.name)?.get(one.id) !== undefined) registry.deregister(one);
+        stream.drain();
+        time.advance(passMs);
+      }
+      for (let turn = 0; turn < 50; turn++) {
+        stream.drain();
+        time.advance(100);
+      }
+      const replica = new Replica();
+      replica.read(stream.written.join(''));
+      expect(replica.events.filter(({ event }) => event === 'snapshot')).toHaveLength(1);
+      const all = registry.instances().map(({ name, id, port, weight }) => [name, id, port, weight]);
+      expect(replica.list).toEqual(all.sort());
+    }),
+    { numRuns: 15 },
+  );
+}, 60_000);

@@ -2,12 +2,22 @@ import type { Timers } from '@mesh/discovery-client';
 import type { Change } from './change-log.ts';
 import { integerOption } from './options.ts';
 import { platformTimers } from './platform-timers.ts';
-import { formatPosition } from './position.ts';
+import { formatPosition, parsePosition } from './position.ts';
 import type { Registry } from './registry.ts';
 import { RegistryError } from './registry-error.ts';
-import { encodeBookmark, encodeChange, encodeSnapshot, streamHead } from './server-sent-event.ts';
+import { encodeBookmark, encodeChange, encodeReset, streamHead } from './server-sent-event.ts';
+import type { View } from './service-entry.ts';
+import { namespaceOf, qualify } from './service-key.ts';
+import { SnapshotText } from './snapshot-text.ts';
+import { TimeSlice } from './time-slice.ts';
 import { Watcher } from './watcher.ts';
-import type { WatchStream } from './watcher.ts';
+import type { WatchScope, WatchStream } from './watcher.ts';
+
+/** Instances of a snapshot that are sent without a pause: about 3 ms. */
+const atOnce = 1000;
+
+/** Milliseconds until a slow reader is looked at again while it takes its snapshot. */
+const drainPauseMs = 20;
 
 /** Options of a {@link WatchHub}. */
 export interface WatchHubOptions {
@@ -23,8 +33,12 @@ export interface WatchHubOptions {
 
 /** What a watcher asks for. */
 export interface WatchRequest {
-  /** Names of services. Default all. */
+  /** Services, as `name` or `namespace/name`. Default all of the namespace. */
   readonly services?: readonly string[] | undefined;
+  /** Of names that say none, and of all services where none are named; `*` for those of all namespaces. Default `default`. */
+  readonly namespace?: string | undefined;
+  /** `any` tells of instances that are not up, too. Default `listed`. */
+  readonly view?: View | undefined;
   /** Position after which to go on. Default: begin with a snapshot. */
   readonly lastEventId?: string | undefined;
 }
@@ -40,10 +54,12 @@ export class WatchHub {
   readonly #bookmarkIntervalMs: number;
   readonly #timers: Timers;
   readonly #watchers = new Set<Watcher>();
-  readonly #ofAll = new Set<Watcher>();
-  readonly #ofService = new Map<string, Set<Watcher>>();
-  readonly #encoded = new WeakMap<Change, string>();
-  #snapshot: { readonly revision: string; readonly text: string } | undefined;
+  /** By service, and those who watch all of a namespace by `namespace/`, or `*` + `/`. No service has such a key. */
+  readonly #byTopic = new Map<string, Set<Watcher>>();
+  readonly #encoded: Readonly<Record<View, WeakMap<Change, string>>> = {
+    listed: new WeakMap(),
+    any: new WeakMap(),
+  };
   #unsubscribe: (() => void) | undefined;
   #timer: unknown;
   #closed = false;
@@ -87,12 +103,14 @@ export class WatchHub {
    * @returns a function to call when the stream is closed.
    * @throws RegistryError `ERR_UNAVAILABLE` when there is no room.
    */
-  open(stream: WatchStream, { services, lastEventId }: WatchRequest = {}): () => void {
+  open(stream: WatchStream, request: WatchRequest = {}): () => void {
     this.reserve();
-    const names = services && new Set(services);
-    const watcher = new Watcher(stream, names, this.#maximumBufferedBytes);
+    const { namespace = 'default', services, view = 'listed' } = request;
+    const keys = services?.map((name) => qualify(name, namespace === '*' ? undefined : namespace));
+    const scope = { services: keys && new Set(keys), namespace, view };
+    const watcher = new Watcher(stream, scope, this.#maximumBufferedBytes);
     // In one go, so that no change can fall between what is sent now and what is sent from now on.
-    watcher.open(streamHead + this.#opening(names, lastEventId));
+    this.#begin(watcher, request.lastEventId);
     this.#add(watcher);
     return () => {
       this.#remove(watcher);
@@ -108,40 +126,80 @@ export class WatchHub {
     }
   }
 
-  #opening(names: ReadonlySet<string> | undefined, lastEventId: string | undefined): string {
-    if (lastEventId === undefined) return this.#encodeSnapshot(names);
-    const missed = this.#registry.changesSince(lastEventId);
-    if (missed === undefined) return this.#encodeSnapshot(names);
-    const concerning = names === undefined ? missed : missed.filter(({ name }) => names.has(name));
-    const gap = concerning.map((change) => this.#encode(change)).join('');
+  #begin(watcher: Watcher, lastEventId: string | undefined): void {
+    const missed = lastEventId === undefined ? undefined : this.#registry.changesSince(lastEventId);
+    if (lastEventId === undefined || missed === undefined) {
+      const reset = lastEventId === undefined ? '' : encodeReset(this.#resetReason(lastEventId));
+      this.#sendSnapshot(watcher, streamHead + reset);
+      return;
+    }
+    const { scope } = watcher;
+    const gap = missed.filter((change) => concerns(scope, change.service));
     const last = missed.at(-1);
     // Of the last change that was read, not of now: a change in between would otherwise be skipped.
     const position = last === undefined ? lastEventId : formatPosition(this.#registry.epoch, last.revision);
-    return gap + encodeBookmark(position);
+    const changes = gap.map((change) => this.#encode(change, scope.view)).join('');
+    watcher.open(streamHead + changes + encodeBookmark(position));
   }
 
-  #encodeSnapshot(names: ReadonlySet<string> | undefined): string {
+  #resetReason(position: string): 'epoch' | 'gap' {
+    return parsePosition(position)?.epoch === this.#registry.epoch ? 'gap' : 'epoch';
+  }
+
+  /** In one go where that is quick, else piece by piece, and what changes meanwhile afterwards. */
+  #sendSnapshot(watcher: Watcher, head: string): void {
     // The revision first: what runs out in between is then told once more after a reconnect, and never missed.
     const { epoch, revision } = this.#registry;
-    if (names !== undefined) return encodeSnapshot(epoch, revision, this.#registry.instances(names));
-    // Everybody comes back at once after a network failure; for all of them the same text will do.
-    if (this.#snapshot?.revision !== revision) {
-      this.#snapshot = { revision, text: encodeSnapshot(epoch, revision, this.#registry.instances()) };
+    const { services, view } = watcher.scope;
+    const found = services === undefined ? this.#registry.services() : this.#registry.services(services);
+    const concerned = found.filter(({ key }) => concerns(watcher.scope, key));
+    const snapshot = new SnapshotText({
+      epoch,
+      revision,
+      services: concerned.map(({ key }) => key),
+      view,
+      find: (key) => this.#registry.service(key),
+    });
+    const pieces = snapshot.pieces();
+    if (concerned.reduce((sum, { size }) => sum + size, 0) <= atOnce) {
+      watcher.open(head + [...pieces].join(''));
+      return;
     }
-    return this.#snapshot.text;
+    watcher.open(head);
+    watcher.hold((service) => snapshot.awaits(service));
+    this.#sendPieces(watcher, pieces);
   }
 
-  #encode(change: Change): string {
-    const known = this.#encoded.get(change);
+  #sendPieces(watcher: Watcher, pieces: Iterator<string, undefined>): void {
+    const slice = new TimeSlice();
+    while (watcher.isDrained && !slice.isOver) {
+      const { done, value } = pieces.next();
+      if (done === true) {
+        watcher.release();
+        return;
+      }
+      watcher.open(value);
+    }
+    const pauseMs = watcher.isDrained ? 0 : drainPauseMs;
+    this.#timers.set(() => {
+      if (this.#watchers.has(watcher)) this.#sendPieces(watcher, pieces);
+    }, pauseMs);
+  }
+
+  #encode(change: Change, view: View): string {
+    const known = this.#encoded[view].get(change);
     if (known !== undefined) return known;
-    const text = encodeChange(this.#registry.epoch, change);
-    this.#encoded.set(change, text);
+    const text = encodeChange(this.#registry.epoch, change, view) ?? '';
+    this.#encoded[view].set(change, text);
     return text;
   }
 
   #add(watcher: Watcher): void {
     this.#watchers.add(watcher);
-    for (const set of this.#setsOf(watcher)) set.add(watcher);
+    for (const topic of topicsOf(watcher.scope)) {
+      const set = this.#byTopic.get(topic) ?? new Set();
+      this.#byTopic.set(topic, set.add(watcher));
+    }
     this.#unsubscribe ??= this.#registry.subscribe((change) => {
       this.#announce(change);
     });
@@ -150,33 +208,28 @@ export class WatchHub {
 
   #remove(watcher: Watcher): void {
     if (!this.#watchers.delete(watcher)) return;
-    for (const set of this.#setsOf(watcher)) set.delete(watcher);
-    for (const name of watcher.names ?? []) {
-      if (this.#ofService.get(name)?.size === 0) this.#ofService.delete(name);
+    for (const topic of topicsOf(watcher.scope)) {
+      const set = this.#byTopic.get(topic);
+      set?.delete(watcher);
+      if (set?.size === 0) this.#byTopic.delete(topic);
     }
     if (this.#watchers.size > 0) return;
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-    this.#snapshot = undefined;
     this.#timers.clear(this.#timer);
   }
 
-  #setsOf({ names }: Watcher): readonly Set<Watcher>[] {
-    if (names === undefined) return [this.#ofAll];
-    return Array.from(names, (name) => {
-      const set = this.#ofService.get(name) ?? new Set();
-      this.#ofService.set(name, set);
-      return set;
-    });
-  }
-
   #announce(change: Change): void {
-    this.#snapshot = undefined;
-    const concerned = this.#ofService.get(change.name);
-    if (this.#ofAll.size === 0 && concerned === undefined) return;
-    const text = this.#encode(change);
-    this.#send(this.#ofAll, text);
-    if (concerned !== undefined) this.#send(concerned, text);
+    const { service } = change;
+    for (const topic of [service, `${namespaceOf(service)}/`, '*/']) {
+      const watchers = this.#byTopic.get(topic);
+      if (watchers === undefined) continue;
+      for (const watcher of watchers) {
+        const text = this.#encode(change, watcher.scope.view);
+        if (text === '' || watcher.awaits(service)) continue;
+        if (!watcher.send(text)) this.#remove(watcher);
+      }
+    }
   }
 
   #send(watchers: Iterable<Watcher>, text: string): void {
@@ -192,4 +245,13 @@ export class WatchHub {
       if (this.#watchers.size > 0) this.#scheduleBookmark();
     }, this.#bookmarkIntervalMs);
   }
+}
+
+/** Under which topics changes that concern a watcher are told. */
+function topicsOf({ services, namespace }: WatchScope): Iterable<string> {
+  return services ?? [`${namespace}/`];
+}
+
+function concerns({ services, namespace }: WatchScope, service: string): boolean {
+  return services?.has(service) ?? (namespace === '*' || namespaceOf(service) === namespace);
 }

@@ -7,9 +7,10 @@ export type RegisteredChange =
   | { readonly type: 'upsert'; readonly instance: Instance }
   | {
       readonly type: 'remove';
-      readonly name: string;
+      readonly service: string;
       readonly id: string;
-      readonly reason: 'deregistered' | 'expired' | 'replaced';
+      /** `expired` and `disconnected` went without a word. */
+      readonly reason: 'deregistered' | 'expired' | 'disconnected' | 'replaced';
     };
 
 /** The part of a registry that is followed; a `Registry` of `@mesh/discovery-server` fits. */
@@ -27,7 +28,7 @@ export interface FollowOptions {
 }
 
 /**
- * Lets a monitor watch everything that is registered. Who deregisters is forgotten; who is replaced at its address too; whose lease ran out is still
+ * Lets a monitor watch everything that is registered. Who deregisters is forgotten; who is replaced at its address too; who went without a word is still
  * watched for `missMs`.
  *
  * @returns the way to stop.
@@ -44,9 +45,10 @@ export function followRegistry(
     missing.delete(id);
   };
   const add = (instance: Instance): void => {
-    const id = targetId(instance.name, instance.id);
+    const service = serviceOf(instance);
+    const id = targetId(service, instance.id);
     found(id);
-    monitor.add({ ...targetOf(instance), id, service: instance.name });
+    monitor.add({ ...targetOf(instance), id, service });
   };
   const miss = (id: string): void => {
     const forget = (): void => {
@@ -61,9 +63,9 @@ export function followRegistry(
       add(change.instance);
       return;
     }
-    const id = targetId(change.name, change.id);
+    const id = targetId(change.service, change.id);
     found(id);
-    if (change.reason === 'expired') miss(id);
+    if (change.reason === 'expired' || change.reason === 'disconnected') miss(id);
     else monitor.remove(id);
   });
   return () => {
@@ -71,6 +73,10 @@ export function followRegistry(
     for (const timer of missing.values()) clearTimeout(timer);
   };
 }
+
+/** As the registry names it: `name`, or `namespace/name`. */
+const serviceOf = ({ namespace, name }: Instance): string =>
+  namespace === undefined ? name : `${namespace}/${name}`;
 
 /** Ids of instances are unique within their service only. */
 export const targetId = (service: string, instance: string): string => `${service}:${instance}`;

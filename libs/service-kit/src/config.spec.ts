@@ -91,7 +91,7 @@ describe('readConfig', () => {
     expect(faultsOf(env)).toEqual([
       'PORT must be a whole number from 0 to 65535',
       'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent',
-      'DISCOVERY_URL must be a URL (http, https)',
+      'DISCOVERY_URL must be the address of a registry (http, https, consul, dns, static)',
       'HEARTBEAT_INTERVAL must be a whole number from 1 to 3600',
       'CORS_ORIGIN must be *, none or origins such as https://shop.example, separated by commas',
       'BODY_LIMIT must be a whole number from 1 to 1073741824',
@@ -112,6 +112,16 @@ describe('readConfig', () => {
   test('a registry takes no password from its address, which would stand in every log', () => {
     const [fault = '', ...others] = faultsOf({ DISCOVERY_URL: 'http://me:hunter2@localhost:3000' });
     expect([fault, others]).toEqual(['DISCOVERY_URL must hold no password; use MESH_TOKEN', []]);
+  });
+
+  test.each([
+    'http://a:3000,http://b:3000',
+    'consul://localhost:8500',
+    'dns:///{name}.shop.svc.cluster.local?port=8080',
+    'static:user-service=10.0.0.1:4000',
+    'static:/etc/mesh/services.json',
+  ])('a registry may be %s', (address) => {
+    expect(faultsOf({ DISCOVERY_URL: address })).toEqual([]);
   });
 
   test('what is there but of the wrong kind is not called missing', () => {

@@ -1,3 +1,4 @@
+import { createDiscoveryClient } from '@mesh/discovery-client/node';
 import { z } from 'zod';
 import type { ZodError, ZodType } from 'zod';
 
@@ -67,9 +68,24 @@ function isUrl(value: string, scheme: string): boolean {
   return URL.canParse(value) && new URL(value).protocol === `${scheme}:`;
 }
 
-function hasNoCredentials(value: string): boolean {
-  const { username, password } = URL.parse(value) ?? { username: '', password: '' };
-  return username === '' && password === '';
+/** Any address that a discovery client understands: one of a registry, or of what takes its place. */
+const registryAddress = z
+  .string()
+  .refine((value) => !/\/\/[^/,]*@/.test(value), {
+    error: 'must hold no password; use MESH_TOKEN',
+    abort: true,
+  })
+  .refine(isRegistry, 'must be the address of a registry (http, https, consul, dns, static)')
+  .default('http://localhost:3000');
+
+/** Making a client checks the address and opens nothing. */
+function isRegistry(value: string): boolean {
+  try {
+    createDiscoveryClient({ serverUrl: value });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -98,11 +114,8 @@ export const serviceSettings = {
   HOST: z.string().min(1).max(253).default('127.0.0.1'),
   /** Level of the log. Default info. */
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
-  /** Where the registry is. Default http://localhost:3000. */
-  DISCOVERY_URL: url('http://localhost:3000').refine(
-    hasNoCredentials,
-    'must hold no password; use MESH_TOKEN',
-  ),
+  /** Where the registry is, its servers with commas between; its scheme says what it is. Default http://localhost:3000. */
+  DISCOVERY_URL: registryAddress,
   /** Address that others should use for this instance. Default: 127.0.0.1 on loopback, else what the registry sees. */
   ADVERTISED_HOST: z.string().min(1).max(253).optional(),
   /** Seconds between heartbeats, 1..3600. Default 30. */

@@ -1,5 +1,5 @@
-import { DiscoveryClient } from '@mesh/discovery-client';
-import type { DiscoveryEvent, Registration } from '@mesh/discovery-client';
+import type { DiscoveryClient, DiscoveryEvent, Registration } from '@mesh/discovery-client';
+import { createDiscoveryClient } from '@mesh/discovery-client/node';
 import type { FastifyBaseLogger } from 'fastify';
 import { isLoopback } from './config.ts';
 import type { ServiceConfig } from './config.ts';
@@ -18,7 +18,7 @@ export class Membership {
 
   constructor(config: ServiceConfig) {
     this.#config = config;
-    this.discovery = new DiscoveryClient({
+    this.discovery = createDiscoveryClient({
       serverUrl: config.DISCOVERY_URL,
       defaultHeartbeatInterval: config.HEARTBEAT_INTERVAL,
       ...(config.MESH_TOKEN !== undefined && { token: config.MESH_TOKEN }),

@@ -17,6 +17,15 @@ interface Watcher {
   readonly stream: ReadableStreamDefaultController<Uint8Array>;
 }
 
+/** An open session, and what ends it. */
+export interface SeenSession {
+  readonly id: string;
+  /** The registry says why, and ends the stream. */
+  close(reason: string): void;
+  /** The connection breaks. */
+  cut(): void;
+}
+
 interface LoggedChange {
   readonly revision: number;
   readonly name: string;
@@ -45,6 +54,7 @@ export function instanceOf(name: string, port: number, more: Partial<Instance> =
 export class FakeRegistry {
   readonly requests: SeenRequest[] = [];
   readonly watchers = new Set<Watcher>();
+  readonly sessions = new Set<SeenSession>();
   readonly #time: VirtualTime;
   readonly #services = new Map<string, Map<string, Instance>>();
   #log: LoggedChange[] = [];
@@ -52,6 +62,8 @@ export class FakeRegistry {
   #revision = 0;
   /** `down`: connections are refused; `hang`: nothing is answered; `broken`: 500 for everything. */
   mode: 'up' | 'down' | 'hang' | 'broken' = 'up';
+  /** Whether `POST /session` is offered. */
+  offersSessions = false;
   /** Status for `GET /watch` instead of a stream. */
   watchStatus: number | undefined;
   /** Changes a watcher can be resumed over. */
@@ -101,7 +113,8 @@ export class FakeRegistry {
   }
 
   list(name: string): Instance[] {
-    return [...(this.#services.get(name)?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const known = [...(this.#services.get(name)?.values() ?? [])];
+    return known.filter(({ status }) => status === 'up').sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   upsert(instance: Instance): void {
@@ -154,7 +167,10 @@ export class FakeRegistry {
     if (url.pathname === '/watch') return this.#watch(request, url);
     if (url.pathname === '/register') return this.#register(body as unknown as Instance);
     if (url.pathname === '/heartbeat') return this.#heartbeat(body as unknown as Instance);
+    if (url.pathname === '/session' && this.offersSessions)
+      return this.#session(body as unknown as Instance, request.signal);
     const [, , name = ''] = url.pathname.split('/');
+    if (url.pathname.endsWith('/drain')) return this.#drain(name, url, method);
     if (method === 'DELETE') return this.#delete(name, url);
     const instances = this.list(name);
     if (instances.length === 0) return json(404, { code: 'ERR_SERVICE_UNKNOWN' });
@@ -175,10 +191,53 @@ export class FakeRegistry {
     return json(200, { lease: {}, revision: this.position });
   }
 
+  #session(body: Instance, signal: AbortSignal): Response {
+    const answer = this.#heartbeat(body);
+    if (!answer.ok) return answer;
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        const send = (event: string, data: object): void => {
+          controller.enqueue(new TextEncoder().encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+        };
+        const session: SeenSession = {
+          id: body.id,
+          close: (reason) => {
+            send('close', { reason });
+            this.sessions.delete(session);
+            controller.close();
+          },
+          cut: () => {
+            if (this.sessions.delete(session)) controller.error(new TypeError('terminated'));
+          },
+        };
+        this.sessions.add(session);
+        signal.addEventListener('abort', () => {
+          session.cut();
+        });
+        send('open', { lease: {}, revision: this.position });
+      },
+    });
+    return new Response(stream, { headers: { 'content-type': 'text/event-stream' } });
+  }
+
+  #drain(name: string, url: URL, method: string): Response {
+    const id = decodeURIComponent(url.pathname.split('/')[3] ?? '');
+    const known = this.#services.get(name)?.get(id);
+    if (known === undefined) return json(404, { code: 'ERR_INSTANCE_UNKNOWN' });
+    if (url.searchParams.get('incarnation') !== known.incarnation)
+      return json(409, { code: 'ERR_INCARNATION_STALE' });
+    const status = method === 'PUT' ? 'draining' : 'up';
+    this.#services.get(name)?.set(id, { ...known, status });
+    if (status === 'draining') this.#publish('remove', name, { name, id, reason: 'draining' });
+    else this.#publish('upsert', name, { instance: this.#services.get(name)?.get(id) });
+    return json(200, { name, id, override: { status } });
+  }
+
   #delete(name: string, url: URL): Response {
     const port = Number(url.pathname.split('/')[3]);
     const id = url.searchParams.get('id');
-    const known = this.list(name).find((one) => one.port === port && (id === null || one.id === id));
+    const all = [...(this.#services.get(name)?.values() ?? [])];
+    const known = all.find((one) => one.port === port && (id === null || one.id === id));
     if (known === undefined) return json(404, { code: 'ERR_INSTANCE_UNKNOWN' });
     const incarnation = url.searchParams.get('incarnation') ?? known.incarnation;
     if (known.incarnation !== incarnation) return json(409, { code: 'ERR_INCARNATION_STALE' });
@@ -215,10 +274,11 @@ export class FakeRegistry {
         if (change.revision > since && (names?.has(change.name) ?? true))
           stream.enqueue(new TextEncoder().encode(change.text));
       }
+      stream.enqueue(this.#event('bookmark', this.#revision, { revision: this.#revision }));
       return;
     }
     const instances = [...this.#services.values()].flatMap((known) => [...known.values()]);
-    const wanted = instances.filter((instance) => names?.has(instance.name) ?? true);
+    const wanted = instances.filter(({ name, status }) => status === 'up' && (names?.has(name) ?? true));
     stream.enqueue(
       this.#event('snapshot', this.#revision, {
         epoch: `e${this.#epoch}`,

@@ -1,0 +1,193 @@
+/**
+ * The figures of the registry over real sockets: how soon the death of a process, a registration and a change are seen by who
+ * watches, and what heartbeats and lookups cost against bare Fastify routes of the same process.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Pool } from 'undici';
+import { figure } from '../../../tools/contest.mts';
+import { startProcess } from '../src/testing/living-process.ts';
+import { percentile, watch } from './watching.mts';
+
+const server = fork(join(import.meta.dirname, 'server-process.mts'), {
+  execArgv: ['--conditions=@mesh/source'],
+});
+const [{ port }] = (await once(server, 'message')) as [{ port: number }];
+const url = `http://127.0.0.1:${port}`;
+const pool = new Pool(url, { connections: 8, pipelining: 4 });
+const headers = { 'content-type': 'application/json' };
+
+async function serverCpuMs(): Promise<number> {
+  server.send('cpu');
+  const [{ cpu }] = (await once(server, 'message')) as [{ cpu: NodeJS.CpuUsage }];
+  return (cpu.user + cpu.system) / 1000;
+}
+
+async function send(method: 'POST' | 'GET' | 'DELETE', path: string, body?: object): Promise<number> {
+  const answer = await pool.request({
+    method,
+    path,
+    ...(body && { headers, body: JSON.stringify(body) }),
+  });
+  await answer.body.dump();
+  return answer.statusCode;
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+console.log('\nkill -9, seen by a watching client (ms)');
+{
+  const watching = await watch(port, 'services=user-service');
+  const goneAt = new Map<number, number>();
+  watching.onEvent = (event, data, atMs) => {
+    if (event === 'remove') goneAt.set(Number(/:(\d+)"/.exec(data)?.[1]), atMs);
+  };
+  const times: number[] = [];
+  for (let batch = 0; batch < 10; batch++) {
+    const processes = await Promise.all(Array.from({ length: 4 }, () => startProcess(url)));
+    for (const one of processes) {
+      const atMs = performance.now();
+      await one.kill();
+      while (!goneAt.has(one.port)) await sleep(1);
+      times.push((goneAt.get(one.port) ?? NaN) - atMs);
+    }
+  }
+  figure('with a session, p50', percentile(times, 0.5));
+  figure('with a session, p99 of 40', percentile(times, 0.99), 100);
+  watching.request.destroy();
+}
+{
+  const watching = await watch(port, 'services=lease-service');
+  const goneAt = new Map<number, number>();
+  watching.onEvent = (event, data, atMs) => {
+    if (event === 'remove') goneAt.set(Number(/:(\d+)"/.exec(data)?.[1]), atMs);
+  };
+  const errors: number[] = [];
+  for (let round = 0; round < 15; round++) {
+    const body = { name: 'lease-service', port: 10 + round, heartbeatInterval: 0.5 };
+    await send('POST', '/register', body);
+    await send('POST', '/heartbeat', body);
+    const heardMs = performance.now();
+    while (!goneAt.has(body.port)) await sleep(2);
+    errors.push(Math.abs((goneAt.get(body.port) ?? NaN) - heardMs - 750));
+  }
+  figure('without one, distance from 1.5 x interval, p50', percentile(errors, 0.5));
+  figure('without one, distance from 1.5 x interval, worst of 15', Math.max(...errors), 50);
+  watching.request.destroy();
+}
+
+console.log('\na change, seen by watching clients (ms)');
+{
+  const watching = await watch(port, 'services=change-service');
+  let seen: (atMs: number) => void = () => undefined;
+  watching.onEvent = (event, _, atMs) => {
+    if (event === 'upsert') seen(atMs);
+  };
+  const times: number[] = [];
+  for (let round = 0; round < 400; round++) {
+    const arrived = new Promise<number>((resolve) => (seen = resolve));
+    const body = { name: 'change-service', port: 4000, weight: 1 + (round % 100), heartbeatInterval: 3600 };
+    const atMs = performance.now();
+    const answered = send('POST', '/register', body);
+    times.push((await arrived) - atMs);
+    await answered;
+  }
+  figure('register to watcher, p50', percentile(times, 0.5), 1);
+  figure('register to watcher, p99 of 400', percentile(times, 0.99), 10);
+  watching.request.destroy();
+}
+{
+  const count = 500;
+  const watchings = await Promise.all(
+    Array.from({ length: count }, () => watch(port, 'services=crowd-service')),
+  );
+  let left = 0;
+  let done: (atMs: number) => void = () => undefined;
+  for (const watching of watchings) {
+    watching.onEvent = (event, _, atMs) => {
+      if (event === 'upsert' && --left === 0) done(atMs);
+    };
+  }
+  const times: number[] = [];
+  const before = await serverCpuMs();
+  for (let round = 0; round < 40; round++) {
+    left = count;
+    const last = new Promise<number>((resolve) => (done = resolve));
+    const body = { name: 'crowd-service', port: 4000, weight: 1 + round, heartbeatInterval: 3600 };
+    const atMs = performance.now();
+    await send('POST', '/register', body);
+    times.push((await last) - atMs);
+  }
+  const cpuUs = (((await serverCpuMs()) - before) * 1000) / 40 / count;
+  figure('last of 500 watchers, p50 of 40', percentile(times, 0.5), 15);
+  figure('server CPU for each watcher of a change (us)', cpuUs, 15);
+  for (const { request } of watchings) request.destroy();
+}
+
+/** 32 in flight for a while. */
+async function load(call: () => Promise<unknown>, ms = 400): Promise<{ perSecond: number; cpuUs: number }> {
+  const before = await serverCpuMs();
+  const begin = performance.now();
+  let count = 0;
+  const work = async (): Promise<void> => {
+    while (performance.now() - begin < ms) {
+      await call();
+      count += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, work));
+  const seconds = (performance.now() - begin) / 1000;
+  return { perSecond: count / seconds, cpuUs: (((await serverCpuMs()) - before) * 1000) / count };
+}
+
+/** Alternating rounds. Of throughput the quietest round counts, for disturbance only ever slows; of CPU the median. */
+async function compare(calls: Readonly<Record<string, () => Promise<unknown>>>) {
+  const found = new Map(
+    Object.keys(calls).map((name) => [name, { perSecond: [] as number[], cpuUs: [] as number[] }]),
+  );
+  for (let round = 0; round < 9; round++) {
+    for (const [name, call] of Object.entries(calls)) {
+      const { perSecond, cpuUs } = await load(call);
+      // The first round warms up.
+      if (round === 0) continue;
+      found.get(name)?.perSecond.push(perSecond);
+      found.get(name)?.cpuUs.push(cpuUs);
+    }
+  }
+  return (name: string) => ({
+    perSecond: Math.max(...(found.get(name)?.perSecond ?? [])),
+    cpuUs: percentile(found.get(name)?.cpuUs ?? [], 0.5),
+  });
+}
+
+console.log('\nheartbeats and lookups against bare Fastify routes of the same process');
+{
+  const beat = { name: 'beat-service', port: 4000, heartbeatInterval: 3600 };
+  await send('POST', '/register', beat);
+  const batch = { heartbeats: Array.from({ length: 100 }, () => beat) };
+  const of = await compare({
+    'POST, bare': () => send('POST', '/bare', beat),
+    'POST /heartbeat': () => send('POST', '/heartbeat', beat),
+    'POST /heartbeats': () => send('POST', '/heartbeats', batch),
+    'GET, bare': () => send('GET', '/bare-list'),
+    'GET /services/:name': () => send('GET', '/services/list-service'),
+  });
+  const ratio = of('POST, bare').perSecond / of('POST /heartbeat').perSecond;
+  figure('POST /heartbeat a second', of('POST /heartbeat').perSecond);
+  figure('a bare POST against it, throughput (0.8x of it is 1.25)', ratio, 1.25);
+  figure('server CPU, bare POST (us)', of('POST, bare').cpuUs);
+  figure('server CPU, POST /heartbeat (us)', of('POST /heartbeat').cpuUs, 35);
+  figure('server CPU, POST /heartbeats of 100 (us)', of('POST /heartbeats').cpuUs);
+  figure('server CPU, bare GET of the same text (us)', of('GET, bare').cpuUs);
+  figure('server CPU, GET /services/:name of 64 (us)', of('GET /services/:name').cpuUs);
+  figure(
+    'GET /services/:name of 64 against a bare GET of the same text',
+    of('GET, bare').perSecond / of('GET /services/:name').perSecond,
+    1.15,
+  );
+}
+console.log('\n  skipped: a real Consul in the same run; none is part of this workspace');
+
+await pool.close();
+server.disconnect();

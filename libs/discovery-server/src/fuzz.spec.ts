@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import Fastify from 'fastify';
+import { discoveryServer } from './discovery-server.ts';
+import { Registry } from './registry.ts';
+
+/** Requests in a usual run; a long one (README) sets 100 000. */
+const runs = 400;
+
+const registry = new Registry({ maximumInstances: 200, maximumOverrides: 50 });
+const app = Fastify({ onProtoPoisoning: 'ignore', onConstructorPoisoning: 'ignore' });
+
+beforeAll(async () => {
+  await app.register(discoveryServer, { registry });
+});
+afterAll(async () => {
+  await app.close();
+  registry.close();
+});
+
+const odd = fc.constantFrom(
+  ...[
+    '',
+    ' ',
+    '.',
+    '..',
+    '*',
+    '%',
+    '%00',
+    '%zz',
+    '%2F',
+    '__proto__',
+    'constructor',
+    'a/b',
+    'ü',
+    '\u0000',
+    '\n',
+    '0',
+  ],
+  ...[
+    '-1',
+    '1e3',
+    'NaN',
+    'null',
+    '[object Object]',
+    'a'.repeat(300),
+    '٣',
+    '\ud800',
+    '<script>',
+    "' OR 1=1 --",
+  ],
+);
+const names = fc.constantFrom('user-service', 'a', 'b-1');
+const segment = fc.oneof(names, fc.constantFrom('4000', '1', 'x', '127.0.0.1:4000'), odd, fc.string());
+const encode = (text: string) => {
+  try {
+    return encodeURIComponent(text);
+  } catch {
+    return 'x';
+  }
+};
+
+const path = fc.oneof(
+  fc.constantFrom(
+    '/register',
+    '/heartbeat',
+    '/heartbeats',
+    '/services',
+    '/health',
+    '/sd/prometheus',
+    '/openapi.json',
+  ),
+  segment.map((name) => `/services/${encode(name)}`),
+  fc.tuple(segment, segment).map(([a, b]) => `/services/${encode(a)}/${encode(b)}`),
+  fc
+    .tuple(segment, segment, fc.constantFrom('drain', 'status', 'weight', 'other'))
+    .map(([a, b, what]) => `/services/${encode(a)}/${encode(b)}/${what}`),
+  // Sessions of nobody are refused; a watch would stay open.
+  fc.constantFrom('/session', '/watch?services=', '/watch?status=up', '/watch?unknown=1'),
+);
+
+const queryKey = fc.constantFrom(
+  ...[
+    'namespace',
+    'status',
+    'zone',
+    'version',
+    'limit',
+    'after',
+    'meta.a',
+    'meta.__proto__',
+    'host',
+    'id',
+    'incarnation',
+    'service',
+  ],
+  '__proto__',
+);
+const queryValue = fc.oneof(
+  odd,
+  fc.string(),
+  fc.constantFrom('up', 'any', '^1.0.0', '>=1 <2', '10', 'default', 'first'),
+);
+const query = fc
+  .array(fc.tuple(queryKey, queryValue), { maxLength: 4 })
+  .map((pairs) => pairs.map(([key, value]) => `${key}=${encode(value)}`).join('&'));
+
+const almost = fc.record(
+  {
+    name: fc.oneof({ weight: 4, arbitrary: names }, odd, fc.jsonValue()),
+    port: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1, max: 65_535 }) }, fc.jsonValue()),
+    namespace: fc.oneof(names, odd),
+    id: fc.oneof(segment, fc.jsonValue()),
+    host: fc.oneof(fc.constantFrom('127.0.0.1', 'localhost', '::1'), odd, fc.domain(), fc.ipV6()),
+    zone: segment,
+    version: fc.oneof(fc.constantFrom('1.2.3', '1', 'x'), odd),
+    healthCheckUrl: fc.oneof(fc.webUrl(), odd),
+    check: fc.oneof(
+      fc.record({
+        type: fc.constantFrom('http', 'tcp', 'grpc', 'ttl', 'no'),
+        path: segment,
+        rise: fc.integer(),
+      }),
+      fc.jsonValue(),
+    ),
+    metadata: fc.oneof(fc.dictionary(fc.string(), fc.string()), fc.jsonValue()),
+    weight: fc.oneof(fc.double(), fc.jsonValue()),
+    heartbeatInterval: fc.oneof(fc.double({ min: 0.05, max: 10 }), fc.jsonValue()),
+    healthy: fc.oneof(fc.boolean(), fc.jsonValue()),
+    incarnation: fc.oneof(fc.constantFrom('first', 'second'), odd),
+  },
+  { requiredKeys: ['name', 'port'] },
+);
+const body = fc.oneof(
+  almost.map((one) => JSON.stringify(one)),
+  fc.array(almost, { maxLength: 4 }).map((heartbeats) => JSON.stringify({ heartbeats })),
+  fc
+    .record({ status: fc.oneof(fc.constantFrom('up', 'draining', 'maintenance'), odd) })
+    .map((one) => JSON.stringify(one)),
+  fc.record({ weight: fc.oneof(fc.double(), fc.constant(null), odd) }).map((one) => JSON.stringify(one)),
+  fc.json(),
+  fc.string(),
+);
+const headerValue = fc.oneof(
+  fc.constantFrom(
+    'application/json',
+    'text/plain',
+    'W/"x:1"',
+    '*',
+    'localhost',
+    'evil.example',
+    'Bearer x',
+    'http://evil.example',
+  ),
+  fc.string().map((text) => text.replace(/[^\x20-\x7e]/g, '')),
+);
+const headers = fc.dictionary(
+  fc.constantFrom(
+    'content-type',
+    'if-none-match',
+    'host',
+    'origin',
+    'authorization',
+    'accept',
+    'last-event-id',
+  ),
+  headerValue,
+  { maxKeys: 3 },
+);
+
+test('whatever is asked, the answer is not 5xx, an error is problem JSON, and the registry goes on', async () => {
+  const methods = fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS');
+  const seen = new Map<number, number>();
+  await fc.assert(
+    fc.asyncProperty(
+      methods,
+      path,
+      query,
+      body,
+      headers,
+      fc.boolean(),
+      async (method, url, search, payload, more, isPlain) => {
+        const takesBody = method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS';
+        const answer = await app.inject({
+          method,
+          url: search === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${search}`,
+          headers: { ...(takesBody && { 'content-type': 'application/json' }), ...(!isPlain && more) },
+          ...(takesBody && { payload }),
+        });
+        seen.set(answer.statusCode, (seen.get(answer.statusCode) ?? 0) + 1);
+        // A registry that is full says so; that is no fault of its.
+        if (answer.statusCode === 503) expect(answer.json()).toMatchObject({ code: 'ERR_UNAVAILABLE' });
+        else expect({ url, payload, status: answer.statusCode < 500 }).toMatchObject({ status: true });
+        const isProblem = answer.statusCode >= 400 && answer.body !== '' && answer.statusCode !== 404;
+        if (isProblem && url !== '') expect(answer.body).not.toMatch(/node_modules|\.ts:\d/);
+        expect(registry.size).toBeLessThanOrEqual(200);
+      },
+    ),
+    { numRuns: runs },
+  );
+  // It got through, to the registry, and was refused: otherwise it tries nothing.
+  expect([...seen.keys()]).toEqual(expect.arrayContaining([200, 400, 404, 405]));
+  expect((await app.inject('/health')).json()).toMatchObject({ status: 'healthy' });
+  expect(Object.prototype).not.toHaveProperty('admin');
+}, 600_000);
