@@ -42,7 +42,8 @@ class Life {
       const step = this.steps++;
       if (step < crashAt || (step === crashAt && afterEffect)) effect();
       if (step >= crashAt) await new Promise(() => undefined);
-      await Promise.resolve();
+      // Meanwhile more happens.
+      await time.sleep(1.5);
     };
     this.courier = new Courier({
       store: {
@@ -103,7 +104,7 @@ async function live(
   };
   let life = born();
   for (let turn = 0; turn < 100; turn++) {
-    time.stall(1);
+    await time.advance(1);
     history.forEach((lengths, index) => {
       const target = { id: `t${index}`, service: 's' };
       const verdict = isBad(lengths, turn) ? 'raise' : 'clear';
