@@ -51,7 +51,12 @@ export async function buildApp(
   });
   const monitor = monitorOf(config, app.log);
   const unfollow = followRegistry(monitor, registry);
-  app.addHook('onReady', () => monitor.start());
+  // A registry without alerts is worth more than none.
+  app.addHook('onReady', () =>
+    monitor.start().catch((error: unknown) => {
+      app.log.error({ err: error }, 'nothing is monitored: ALERT_FILE cannot be read');
+    }),
+  );
   app.addHook('onClose', async () => {
     unfollow();
     await monitor.close();

@@ -88,14 +88,21 @@ export class AlertBook {
     return this.#move(entry, judged && escalated(judged, rule, now), now);
   }
 
-  /** Ends what is left of a target that is no longer watched. */
-  removeTarget(targetId: string, now: number): boolean {
-    const gone = [...(this.#entries.get(targetId)?.values() ?? [])];
+  /** Ends what is left of a target that is no longer watched, or of rules that it no longer has. @returns whether there was any. */
+  removeTarget(targetId: string, now: number, kept: readonly AlertRule[] = []): boolean {
+    const rules = new Set(kept.map(({ name }) => name));
+    const all = [...(this.#entries.get(targetId)?.values() ?? [])];
+    const gone = all.filter(({ alert }) => !rules.has(alert.rule));
     for (const entry of gone) {
       const { alert } = entry;
       this.#move(entry, isActive(alert) ? resolved(alert, now, 'removed') : undefined, now);
     }
     return gone.length > 0;
+  }
+
+  /** Whether a target has an alert, pending or active. */
+  has(targetId: string): boolean {
+    return this.#entries.has(targetId);
   }
 
   /** Targets that have alerts. */

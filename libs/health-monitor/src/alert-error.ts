@@ -1,5 +1,5 @@
-/** `ERR_ALERT_NOT_FOUND`: no such alert is active. `ERR_ALERT_PENDING`: it has not fired yet. */
-export type AlertErrorCode = 'ERR_ALERT_NOT_FOUND' | 'ERR_ALERT_PENDING';
+/** `ERR_ALERT_NOT_FOUND`: no such alert is active. `ERR_ALERT_PENDING`: it has not fired yet. `ERR_NOT_STARTED`: the alerts of the store are not known yet. */
+export type AlertErrorCode = 'ERR_ALERT_NOT_FOUND' | 'ERR_ALERT_PENDING' | 'ERR_NOT_STARTED';
 
 /** Something was asked of an alert that cannot be done. */
 export class AlertError extends Error {

@@ -84,3 +84,18 @@ test('a sink for pages hears nothing milder', async () => {
   expect(monitor.alerts).toMatchObject([{ severity: 'critical' }]);
   expect(heard).toEqual([]);
 });
+
+test('a delivery that ends after the close changes nothing any more: the next life makes sure', async () => {
+  const saved: unknown[] = [];
+  let finish: () => void = () => undefined;
+  const slow: Sink = { name: 'slow', deliver: () => new Promise<void>((resolve) => (finish = resolve)) };
+  const store = { load: () => undefined, save: (alerts: unknown) => saved.push(alerts) };
+  const { time, monitor } = await deliver([slow], { store });
+  await time.advance(2000);
+  await monitor.close();
+  const before = saved.length;
+  finish();
+  await time.advance(1000);
+  expect(saved).toHaveLength(before);
+  expect(saved.at(-1)).toMatchObject({ notices: { outbox: [{ sinks: ['slow'] }] } });
+});

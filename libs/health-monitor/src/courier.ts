@@ -92,6 +92,7 @@ class Post {
   readonly #waiting = new Map<string, Notice>();
   #closed = false;
   #busy = false;
+  #pause: unknown;
 
   constructor(sink: Sink, settings: CourierSettings, touch: () => void) {
     this.#sink = sink;
@@ -107,6 +108,7 @@ class Post {
 
   close(): void {
     this.#closed = true;
+    this.#settings.timers.clearTimeout(this.#pause);
   }
 
   async #work(): Promise<void> {
@@ -156,7 +158,7 @@ class Post {
 
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#settings.timers.setTimeout(resolve, ms);
+      this.#pause = this.#settings.timers.setTimeout(resolve, ms);
     });
   }
 }

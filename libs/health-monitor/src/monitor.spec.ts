@@ -418,3 +418,48 @@ test('a store with something else in it stops the start', async () => {
   const monitor = new HealthMonitor({ store: { load: () => ({ version: 9 }), save: () => undefined } });
   await expect(monitor.start()).rejects.toThrow(TypeError);
 });
+
+test('of two that depend on each other one is told, and who depends on its own service too', async () => {
+  const rules = [downRule({ forMs: 5000 })];
+  const world = new World({ rules, defaults: { intervalMs: 1000 } });
+  world.monitor.add(world.target('a', { dependsOn: ['b'] }));
+  world.monitor.add(world.target('b', { dependsOn: ['a'] }));
+  world.monitor.add(world.target('lonely', { dependsOn: ['lonely'] }));
+  await world.monitor.start();
+  await world.time.advance(3000);
+  for (const id of ['a', 'b', 'lonely']) world.answers.set(id, { ...down, immediate: true });
+  await world.time.advance(60_000);
+  expect(world.heard.filter((line) => line.startsWith('firing')).sort()).toEqual([
+    expect.stringMatching(/^firing down [ab]$/),
+    'firing down lonely',
+  ]);
+});
+
+test('a monitor that is closed before its store has answered leaves the store as it is', async () => {
+  const saved: unknown[] = [];
+  let answer: (value: unknown) => void = () => undefined;
+  const load = () => new Promise((resolve) => (answer = resolve));
+  const world = new World({ store: { load, save: (alerts) => saved.push(alerts) } });
+  expect(() => world.monitor.silence({ match: { rule: 'x' }, until: 1e15, by: 'ann', note: '' })).toThrow(
+    expect.objectContaining({ code: 'ERR_NOT_STARTED' }),
+  );
+  const started = world.monitor.start();
+  await world.monitor.close();
+  answer(undefined);
+  await started;
+  await world.time.advance(1000);
+  expect(saved).toEqual([]);
+  expect(world.time.pending).toBe(0);
+});
+
+test('an alert of a rule that its target no longer has is resolved', async () => {
+  const world = new World({ rules: [], defaults: { intervalMs: 1000 } });
+  world.answers.set('a', down);
+  world.monitor.add(world.target('a', { rules: [downRule()] }));
+  await world.monitor.start();
+  await world.time.advance(1000);
+  expect(world.monitor.alerts).toHaveLength(1);
+  world.monitor.add(world.target('a'));
+  expect(world.monitor.alerts).toEqual([]);
+  expect(world.monitor.resolvedAlerts).toMatchObject([{ resolution: 'removed' }]);
+});

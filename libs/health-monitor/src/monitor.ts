@@ -1,4 +1,5 @@
 import { AlertBook } from './alert-book.ts';
+import { AlertError } from './alert-error.ts';
 import { readSavedAlerts } from './alert-store.ts';
 import type { ActiveAlert, Alert, ResolvedAlert } from './alert.ts';
 import type { CheckResult } from './check.ts';
@@ -49,6 +50,8 @@ export class HealthMonitor {
   readonly #book: AlertBook;
   readonly #courier: Courier;
   #phase: 'new' | 'running' | 'closed' = 'new';
+  /** Only then may be saved: what the store holds must not be replaced by nothing. */
+  #isLoaded = false;
   #timer: unknown;
   #orphansUntil = Infinity;
 
@@ -96,9 +99,10 @@ export class HealthMonitor {
     if (this.#phase !== 'new') return;
     this.#phase = 'running';
     const saved = readSavedAlerts(await this.#options.store.load());
-    if (saved !== undefined) this.#book.restore(saved);
-    this.#orphansUntil = this.#now() + orphanMs;
     if (this.#isClosed) return;
+    if (saved !== undefined) this.#book.restore(saved);
+    this.#isLoaded = true;
+    this.#orphansUntil = this.#now() + orphanMs;
     for (const target of this.#targets) this.#prober.add(target);
     // Notices that a crash has held up.
     this.#courier.touch();
@@ -110,14 +114,17 @@ export class HealthMonitor {
     this.#phase = 'closed';
     this.#options.timers.clearTimeout(this.#timer);
     this.#prober.close();
-    this.#courier.touch();
+    this.#changed();
     await this.#courier.close();
   }
 
   /** Watches a target; one with a known id goes on with its past and the new options. @throws RangeError naming the option and its value. */
   add(target: Target): void {
     const read = readTarget(target, this.#options.defaults, this.#options.rules);
-    if (this.#targets.renew(read)) return;
+    if (this.#targets.renew(read)) {
+      if (this.#book.removeTarget(read.id, this.#now(), read.rules)) this.#changed();
+      return;
+    }
     const { clock, random } = this.#options;
     const added = new MonitoredTarget(read, {
       clock,
@@ -137,7 +144,7 @@ export class HealthMonitor {
     const target = this.#targets.remove(id);
     if (target === undefined) return false;
     this.#prober.remove(target);
-    if (this.#book.removeTarget(id, this.#now())) this.#courier.touch();
+    if (this.#book.removeTarget(id, this.#now())) this.#changed();
     return true;
   }
 
@@ -198,21 +205,26 @@ export class HealthMonitor {
    */
   acknowledge(id: string, who: { readonly by: string; readonly note?: string }): ActiveAlert {
     const acknowledged = this.#book.acknowledge(id, who, this.#now());
-    this.#courier.touch();
+    this.#changed();
     return acknowledged;
   }
 
-  /** Nobody is told of what matches, until then. Alerts go on; one that still fires when the silence is over is told then. */
+  /**
+   * Nobody is told of what matches, until then. Alerts go on; one that still fires when the silence is over is told then.
+   *
+   * @throws RangeError naming the option and its value; AlertError `ERR_NOT_STARTED`.
+   */
   silence(silence: Omit<Silence, 'id'>): Silence {
+    if (!this.#isLoaded) throw new AlertError('ERR_NOT_STARTED', 'the monitor has not started yet');
     const made = this.#book.silence(silence);
-    this.#courier.touch();
+    this.#changed();
     return made;
   }
 
   /** Ends a silence before its time. @returns whether there was one. */
   unsilence(id: string): boolean {
     const ended = this.#book.unsilence(id);
-    if (ended) this.#courier.touch();
+    if (ended) this.#changed();
     return ended;
   }
 
@@ -242,7 +254,11 @@ export class HealthMonitor {
     }
     let changed = false;
     for (const rule of target.rules) changed = this.#judge(rule, target) || changed;
-    if (changed) this.#courier.touch();
+    if (changed) this.#changed();
+  }
+
+  #changed(): void {
+    if (this.#isLoaded) this.#courier.touch();
   }
 
   #judge(rule: AlertRule, target: MonitoredTarget): boolean {
@@ -255,30 +271,34 @@ export class HealthMonitor {
     }
   }
 
-  /** What depends on something that is down raises nothing new; what it has raised ends as ever. */
+  /**
+   * What depends on something that is down raises nothing new; what it has raised ends as ever. Only a cause that has an alert itself counts, so that
+   * of things that depend on each other one is told.
+   */
   #inhibited(target: MonitoredTarget, judgement: Judgement): Judgement {
     if (judgement.verdict !== 'raise') return judgement;
-    const isDown = (one: string): boolean => this.#targets.isDown(one);
-    return target.dependsOn.some(isDown) ? { ...judgement, verdict: 'hold' } : judgement;
+    const isCause = (one: MonitoredTarget): boolean => one !== target && this.#book.has(one.id);
+    const isOut = (name: string): boolean => this.#targets.outOf(name).some(isCause);
+    return target.dependsOn.some(isOut) ? { ...judgement, verdict: 'hold' } : judgement;
   }
 
   #tickLater(): void {
     this.#timer = this.#options.timers.setTimeout(() => {
       if (this.#isClosed) return;
-      if (this.#book.tick(this.#now())) this.#courier.touch();
+      if (this.#book.tick(this.#now())) this.#changed();
       this.#resolveOrphans();
       this.#tickLater();
     }, tickMs);
   }
 
-  /** Alerts of an earlier life whose targets did not come back. */
+  /** Alerts of an earlier life whose targets, or rules, did not come back. */
   #resolveOrphans(): void {
     const now = this.#now();
     if (now < this.#orphansUntil) return;
     this.#orphansUntil = Infinity;
-    const orphans = this.#book.targets.filter((id) => this.#targets.get(id) === undefined);
-    for (const id of orphans) this.#book.removeTarget(id, now);
-    if (orphans.length > 0) this.#courier.touch();
+    for (const id of this.#book.targets) {
+      if (this.#book.removeTarget(id, now, this.#targets.get(id)?.rules)) this.#changed();
+    }
   }
 
   #now(): number {

@@ -49,12 +49,11 @@ export class Watchlist implements Iterable<MonitoredTarget> {
     return target;
   }
 
-  /** Whether a target, or every target of a service, is down. */
-  isDown(name: string): boolean {
+  /** A target that is down, or all targets of a service of which every one is; none when it is not out. */
+  outOf(name: string): readonly MonitoredTarget[] {
     const target = this.#byId.get(name);
-    if (target !== undefined) return target.status === 'down';
-    const all = this.#byService.get(name);
-    return all !== undefined && [...all].every(({ status }) => status === 'down');
+    const all = target === undefined ? [...this.of(name)] : [target];
+    return all.every(({ status }) => status === 'down') ? all : [];
   }
 
   #enlist(target: MonitoredTarget): void {

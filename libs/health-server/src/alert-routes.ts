@@ -84,13 +84,18 @@ export function alertsOf(monitor: HealthMonitor) {
   };
 }
 
+const problems = {
+  ERR_ALERT_NOT_FOUND: 'ERR_NOT_FOUND',
+  ERR_ALERT_PENDING: 'ERR_CONFLICT',
+  ERR_NOT_STARTED: 'ERR_UNAVAILABLE',
+} as const;
+
 function orProblem<T>(act: () => T): T {
   try {
     return act();
   } catch (error) {
     if (isAlertError(error)) {
-      const code = error.code === 'ERR_ALERT_NOT_FOUND' ? 'ERR_NOT_FOUND' : 'ERR_CONFLICT';
-      throw new HttpProblem(code, error.message, { cause: error });
+      throw new HttpProblem(problems[error.code], error.message, { cause: error });
     }
     throw error;
   }
