@@ -165,7 +165,8 @@ describe('a session that breaks', () => {
     const world = setUp();
     for (const port of ports(10)) world.register(port);
     world.world.set(4000, reach);
-    await world.guardian.sessionLost(identityOf(world.registry, 4000), () => isBack);
+    void world.guardian.sessionLost(identityOf(world.registry, 4000), () => isBack);
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
     return world;
   };
 
@@ -176,7 +177,17 @@ describe('a session that breaks', () => {
   });
 
   test('and somebody does: only the link is dead', async () => {
-    expect((await lose('answered')).listed()).toEqual(ports(10));
+    const { listed, pass, tried } = await lose('answered');
+    await pass(9);
+    expect(listed()).toEqual(ports(10));
+    expect(tried.length).toBeLessThan(10);
+  });
+
+  test('while the kernel still takes connections for the process that dies: removed with the next look (45 s late before)', async () => {
+    const { listed, pass, world } = await lose('answered');
+    world.set(4000, 'refused');
+    await pass(1);
+    expect(listed()).toEqual(ports(10).slice(1));
   });
 
   test('and nothing comes back: hidden until it beats', async () => {

@@ -129,9 +129,10 @@ export class ServiceEntry {
 
   #toggle(record: InstanceRecord): void {
     const { any, listed } = this.#hashes;
+    const { hash, isListed } = record;
     this.#hashes = {
-      any: combineHash(any, record.hash),
-      listed: record.isListed ? combineHash(listed, record.hash) : listed,
+      any: combineHash(any, hash),
+      listed: isListed ? combineHash(listed, hash) : listed,
     };
   }
 
