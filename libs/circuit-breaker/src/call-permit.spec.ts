@@ -16,6 +16,14 @@ describe('tryAcquire', () => {
     expect(breaker.getSnapshot().totals).toEqual({ success: 0, failure: 1, ignored: 0, rejected: 0 });
   });
 
+  test('a disposed permit is told as ignored', () => {
+    const { breaker } = virtual();
+    let ignored = 0;
+    breaker.on('ignored', () => ignored++);
+    breaker.tryAcquire()?.[Symbol.dispose]();
+    expect(ignored).toBe(1);
+  });
+
   test('a disposed permit says nothing and gives a trial place back', async () => {
     const { breaker, pass } = virtual({ successThreshold: 1 });
     await trip(breaker);

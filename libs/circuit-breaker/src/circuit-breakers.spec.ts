@@ -227,6 +227,24 @@ describe('as a group', () => {
   });
 });
 
+test('of many circuits one that changes is enough for a new snapshot, and the others keep theirs', () => {
+  const { hosts } = set();
+  const [first, second] = ['a', 'b'].map((key) => hosts.get(key));
+  const before = hosts.getSnapshot();
+  if (second !== undefined) open(second);
+  const after = hosts.getSnapshot();
+  expect(after).not.toBe(before);
+  expect(after[0]).toBe(before[0]);
+  expect(after).toMatchObject([{ state: 'closed' }, { state: 'open' }]);
+  expect(first?.state).toBe('closed');
+});
+
+test('to forget a key that nobody knows does nothing, whoever listens', () => {
+  const { hosts } = set();
+  hosts.on('failure', () => undefined);
+  expect(hosts.delete('unknown')).toBe(false);
+});
+
 describe('protect', () => {
   const { hosts } = set();
 

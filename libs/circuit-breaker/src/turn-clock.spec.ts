@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { circuitBreaker } from './circuit-breaker.ts';
 import { boom } from './testing/calls.ts';
@@ -115,6 +115,35 @@ describe('TurnClock', () => {
       setTimeout(resolve, 5);
     });
     expect(clock.now()).toBe(7);
+  });
+});
+
+describe('the timer of a turn', () => {
+  const platform = globalThis as unknown as { setTimeout: (callback: () => void) => unknown };
+
+  /** Lets a crowd set its timer, for which the platform gives this. */
+  const crowdWith = (timer: unknown): void => {
+    const setTimer = jest.spyOn(platform, 'setTimeout').mockReturnValueOnce(timer);
+    const clock = new TurnClock(new VirtualClock());
+    clock.now();
+    clock.now();
+    expect(setTimer).toHaveBeenCalledTimes(1);
+    setTimer.mockRestore();
+  };
+
+  test('keeps no process alive', () => {
+    let unrefs = 0;
+    crowdWith({ unref: () => unrefs++ });
+    expect(unrefs).toBe(1);
+  });
+
+  test.each([
+    ['a number, as in browsers', 7],
+    ['an object that keeps nothing alive', {}],
+  ])('may be %s', (_, timer) => {
+    expect(() => {
+      crowdWith(timer);
+    }).not.toThrow();
   });
 });
 
