@@ -51,7 +51,7 @@ async function killUsers(): Promise<void> {
 
 const ask = () => get(`${mesh.url('api-gateway')}/users`);
 
-test('kill -9 of all: the registry still lists them, three calls fail, the circuit opens, a new one closes it', async () => {
+test('kill -9 of all: three calls fail, the circuit opens, a new one closes it', async () => {
   await eventually(async () => {
     expect((await ask()).body.meta.degraded).toBe(false);
   });
@@ -59,7 +59,9 @@ test('kill -9 of all: the registry still lists them, three calls fail, the circu
   for (let failure = 0; failure < 3; failure++) {
     const { status, body } = await ask();
     expect(status).toBe(200);
-    expect(body.meta).toMatchObject({ source: 'stale-cache', degraded: true, reason: 'ERR_UNAVAILABLE' });
+    // Whether the gateway has heard of their deaths already: their sessions broke, and the registry let them go.
+    const reason: unknown = expect.stringMatching(/^ERR_(UNAVAILABLE|NO_INSTANCE)$/);
+    expect(body.meta).toMatchObject({ source: 'stale-cache', degraded: true, reason });
     expect(body.users).toHaveLength(3);
   }
   expect((await ask()).body.meta).toMatchObject({ source: 'stale-cache', reason: 'ERR_CIRCUIT_OPEN' });
