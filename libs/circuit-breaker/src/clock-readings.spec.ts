@@ -4,6 +4,7 @@ import type { CircuitBreakerOptions } from './options.ts';
 import { fail, succeed } from './testing/calls.ts';
 import { trapRejections } from './testing/rejection-trap.ts';
 import { brittle } from './testing/virtual-breaker.ts';
+import { VirtualClock } from './testing/virtual-clock.ts';
 import { failureCount, failureRate, slowCallRate } from './window-rule.ts';
 
 trapRejections();
@@ -11,18 +12,23 @@ trapRejections();
 /** A breaker whose looks at the clock are counted: they are the dearest part of a call. */
 function counting(options: CircuitBreakerOptions): {
   readonly breaker: CircuitBreaker;
+  readonly pass: (ms: number) => void;
   readonly looksOf: (act: (breaker: CircuitBreaker) => unknown) => Promise<number>;
 } {
   let looks = 0;
+  const time = new VirtualClock();
   const clock = {
     now: () => {
       looks++;
-      return 0;
+      return time.now();
     },
   };
   const breaker = new CircuitBreaker({ ...options, clock });
   return {
     breaker,
+    pass: (ms) => {
+      time.pass(ms);
+    },
     looksOf: async (act) => {
       const before = looks;
       await act(breaker);
@@ -56,12 +62,21 @@ describe('a closed circuit looks at the clock', () => {
     expect(await looksOf(({ state, available, retryAfterMs }) => [state, available, retryAfterMs])).toBe(0);
   });
 
-  test('no more after a ramp than before it', async () => {
-    const { breaker, looksOf } = counting({ ...brittle, maximumFailuresAllowed: 9, rampMs: 100 });
+  test.each<[string, (both: ReturnType<typeof counting>) => void]>([
+    ['has run out', ({ pass }) => pass(100)],
+    [
+      'was switched off',
+      ({ breaker }) => {
+        breaker.reconfigure({ rampMs: 0 });
+      },
+    ],
+  ])('no more after a ramp that %s than before it', async (_, end) => {
+    const both = counting({ ...brittle, maximumFailuresAllowed: 9, rampMs: 100 });
+    const { breaker, looksOf } = both;
     breaker.restore({ ...breaker.save(), state: 'open', attempt: 1 });
     breaker.tryAcquire()?.settle('success');
     expect(await looksOf(() => breaker.tryAcquire())).toBe(1);
-    breaker.reconfigure({ rampMs: 0 });
+    end(both);
     breaker.tryAcquire();
     expect(await looksOf(() => breaker.tryAcquire())).toBe(0);
   });

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { Events, type CircuitEventName } from './events.ts';
 import { boom, fail, settled, throwBoom } from './testing/calls.ts';
 import { trapRejections } from './testing/rejection-trap.ts';
-import { virtual, type VirtualBreaker } from './testing/virtual-breaker.ts';
+import { trip, virtual, type VirtualBreaker } from './testing/virtual-breaker.ts';
 
 trapRejections();
 
@@ -192,4 +192,16 @@ test('a fault that nobody listens to hurts nobody', async () => {
     await expect(breaker.execute(fail)).rejects.toBe(boom);
     expect(breaker.state).toBe('open');
   }
+});
+
+test('the end of a break is told by the call that finds it, not by its result', async () => {
+  const { breaker, pass } = listening();
+  await trip(breaker, 2);
+  const told: unknown[] = [];
+  breaker.on('stateChange', ({ to }) => told.push(to));
+  pass(30_000);
+  expect(breaker.state).toBe('half-open');
+  expect(told).toEqual([]);
+  breaker.tryAcquire();
+  expect(told).toEqual(['half-open']);
 });

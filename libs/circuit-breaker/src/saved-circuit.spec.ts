@@ -149,6 +149,18 @@ describe('goal 20: a circuit that is saved and restored', () => {
     expect(next.breaker.state).toBe('open');
   });
 
+  test('restoring counts a trial that was lost by then', async () => {
+    const { breaker, pass } = await halfOpen({ probeLeaseMs: 10 });
+    const lost: unknown[] = [];
+    breaker.on('failure', (event) => lost.push(event));
+    breaker.tryAcquire();
+    pass(10);
+    const { totals } = breaker.getSnapshot();
+    breaker.restore(breaker.save(savedAt), savedAt);
+    expect(breaker.getSnapshot().totals).toEqual(totals);
+    expect(lost).toHaveLength(1);
+  });
+
   test('restoring starts a new generation, and tells of it', async () => {
     const { breaker } = virtual({ maximumFailuresAllowed: 1 });
     const old = breaker.tryAcquire();

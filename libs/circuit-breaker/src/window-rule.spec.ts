@@ -320,10 +320,13 @@ describe('a rule asks for no more than it needs', () => {
     };
     for (const tripWhen of [rule, any(rule)]) {
       const both = by(tripWhen);
+      const faults: unknown[] = [];
+      both.breaker.on('fault', ({ error }) => faults.push(error));
       const permit = both.breaker.tryAcquire();
       both.pass(5);
       permit?.settle('success');
       expect(both.breaker.getSnapshot()).toMatchObject({ state: 'open', failureCount: 7 });
+      expect(faults).toEqual([]);
     }
   });
 });
@@ -376,6 +379,8 @@ test.each([
   if (slowAfterMs !== undefined) {
     void breaker.execute(hang);
     pass(11);
+    expect(breaker.tryAcquire()).toBeDefined();
+    expect(faults).toEqual([boom]);
   }
   await expect(breaker.execute(succeed)).resolves.toBe('ok');
   await expect(breaker.execute(fail)).rejects.toBe(boom);
