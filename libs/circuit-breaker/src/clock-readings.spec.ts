@@ -63,7 +63,12 @@ describe('a closed circuit looks at the clock', () => {
   });
 
   test.each<[string, (both: ReturnType<typeof counting>) => void]>([
-    ['has run out', ({ pass }) => pass(100)],
+    [
+      'has run out',
+      ({ pass }) => {
+        pass(100);
+      },
+    ],
     [
       'was switched off',
       ({ breaker }) => {
