@@ -76,6 +76,15 @@ test('a call that ends where none began is none', () => {
   expect(inFlight.takeOverdue(1_000)).toBe(0);
 });
 
+test('an overdue call that ends takes nothing from a younger one in its place of the ring', () => {
+  const inFlight = new InFlight(limitMs);
+  inFlight.begin(0);
+  expect(inFlight.takeOverdue(110)).toBe(1);
+  inFlight.begin(110);
+  expect(inFlight.end(0)).toBe(false);
+  expect(inFlight.end(110)).toBe(true);
+});
+
 test('cleared, it knows of nothing under way', () => {
   const inFlight = new InFlight(limitMs);
   inFlight.clear();
