@@ -398,8 +398,9 @@ describe('against a naive queue', () => {
               if (!step.signal) works[id]!.abort = () => undefined;
             } else if (step.act === 'end') {
               const id = step.which;
-              works[id]?.end();
               const index = model.active.indexOf(id);
+              // Work that has not begun has no end.
+              if (index >= 0 || ghosts.has(id)) works[id]?.end();
               if (index >= 0) {
                 model.active.splice(index, 1);
                 wanted.push(`${id} done`);
