@@ -72,8 +72,15 @@ export function alertRoutes(app: TypedApp, monitor: HealthMonitor, guard: GuardO
   );
 }
 
+/** An alert, and why nobody is told of it, if nobody is. */
+type ShownAlert = HealthMonitor['alerts'][number] & { readonly quietedBy?: string };
+
 /** Alerts as they are shown, here and in the stream. */
-export function alertsOf(monitor: HealthMonitor) {
+export function alertsOf(monitor: HealthMonitor): {
+  readonly alerts: readonly ShownAlert[];
+  readonly resolved: HealthMonitor['resolvedAlerts'];
+  readonly silences: HealthMonitor['silences'];
+} {
   return {
     alerts: monitor.alerts.map((alert) => {
       const quietedBy = alert.state === 'pending' ? undefined : monitor.quietedBy(alert);
