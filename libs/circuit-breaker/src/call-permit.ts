@@ -9,12 +9,19 @@ export interface PermitOwner {
 /** Generation of permits that nobody counts: no circuit ever has it. */
 export const uncounted = -1;
 
+const noop = (): void => undefined;
+
 /** A permit of one generation. */
 export class CallPermit implements Permit {
   readonly #owner: PermitOwner;
   readonly generation: number;
   /** 0 where nobody needs it. */
   readonly startedAt: number;
+  /**
+   * A permit that is never given. Without one a full garbage collection at a moment without calls would take the hidden class of all permits, and
+   * with it the optimised code that they pass through.
+   */
+  static readonly idle = new CallPermit({ settleCall: noop, settleTrial: noop }, uncounted, 0, false);
   readonly #trial: boolean;
   #settled = false;
 
