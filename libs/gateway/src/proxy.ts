@@ -1,12 +1,12 @@
 import { HttpProblem, sendProblem } from '@mesh/problem';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
-import { valuesOf } from './hop-headers.ts';
-import { hopsOf, maxHops } from './hops.ts';
+import { valuesOf } from './forward/hop-headers.ts';
+import { hopsOf, maxHops } from './forward/hops.ts';
 import { KnownServices } from './known-services.ts';
-import type { ProxyClient } from './proxy-client.ts';
-import { ProxyExchange, type ProxySettings } from './proxy-handler.ts';
-import { readTarget, targetFault } from './request-target.ts';
-import { RouteTable, type Destination, type ProxyRoute } from './route-table.ts';
+import type { ProxyClient } from './forward/proxy-client.ts';
+import { ProxyExchange, type ProxySettings } from './forward/proxy-handler.ts';
+import { readTarget, targetFault } from './routing/request-target.ts';
+import { RouteTable, type Destination, type ProxyRoute } from './routing/route-table.ts';
 import { upstreamProblem } from './upstream-failure.ts';
 
 /** What {@link proxyRoutes} takes. */

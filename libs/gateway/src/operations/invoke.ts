@@ -1,8 +1,8 @@
 import type { ServiceCall, ServiceResponse } from '@mesh/service-client';
 import { z } from 'zod';
-import { isHopByHop, isMeshOwned } from './hop-headers.ts';
-import { readTarget, targetFault } from './request-target.ts';
-import { isServiceName } from './route-table.ts';
+import { isHopByHop, isMeshOwned } from '../forward/hop-headers.ts';
+import { readTarget, targetFault } from '../routing/request-target.ts';
+import { isServiceName } from '../routing/route-table.ts';
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;

@@ -1,6 +1,6 @@
 import type { ServiceClient } from '@mesh/service-client';
 import { circuitMetrics, type CircuitMetrics } from './metrics.ts';
-import type { Upstream } from './upstream.ts';
+import type { Upstream } from '../compose/upstream.ts';
 
 /** The part of a discovery client that the health shows; a `DiscoveryClient` fits. */
 export interface DiscoveryView {

@@ -6,9 +6,9 @@ import { readTrace } from '@mesh/trace-context';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { invocation, readBody, toCall, type Invocation, type InvocationAnswer } from './invoke.ts';
-import { KnownServices } from './known-services.ts';
+import { KnownServices } from '../known-services.ts';
 import { meshMetrics } from './metrics.ts';
-import type { Upstream } from './upstream.ts';
+import type { Upstream } from '../compose/upstream.ts';
 
 /** What {@link meshRoutes} takes. */
 export interface MeshRoutesOptions {

@@ -8,8 +8,8 @@ import { hopsOf } from './hops.ts';
 import type { ProxyClient, UpstreamController, UpstreamHandler } from './proxy-client.ts';
 import { rawPairs, requestHeaders, responseHeaders } from './proxy-headers.ts';
 import { discardRest, RequestBody } from './request-body.ts';
-import type { Destination } from './route-table.ts';
-import { isCallerFault } from './upstream-failure.ts';
+import type { Destination } from '../routing/route-table.ts';
+import { isCallerFault } from '../upstream-failure.ts';
 
 /** What all exchanges of one proxy share. */
 export interface ProxySettings {

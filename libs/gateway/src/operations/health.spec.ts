@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { ServiceClient } from '@mesh/service-client';
 import { gatewayHealth, type DiscoveryView, type GatewayHealthOptions } from './health.ts';
-import { Upstream } from './upstream.ts';
+import { Upstream } from '../compose/upstream.ts';
 
 const discovery: DiscoveryView = {
   status: 'connected',

@@ -1,6 +1,6 @@
 import { CircuitBreaker, type CircuitBreakerOptions, type CircuitSnapshot } from '@mesh/circuit-breaker';
 import { LRUCache } from 'lru-cache';
-import { answerStatus, failureCode, isAbort, isCallerFault, upstreamProblem } from './upstream-failure.ts';
+import { answerStatus, failureCode, isAbort, isCallerFault, upstreamProblem } from '../upstream-failure.ts';
 
 /** Where the data of an {@link Answer} came from. */
 export type AnswerSource = 'service-discovery + circuit-breaker' | 'stale-cache' | 'fallback';

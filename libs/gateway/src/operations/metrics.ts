@@ -1,5 +1,5 @@
 import type { ServiceClientSnapshot, ServiceSnapshot } from '@mesh/service-client';
-import type { Upstream } from './upstream.ts';
+import type { Upstream } from '../compose/upstream.ts';
 
 /** State of a circuit in capitals, as dashboards know it. */
 export type CircuitStatus = 'CLOSED' | 'OPEN' | 'HALF_OPEN';

@@ -7,7 +7,7 @@ import Fastify, {
 } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import { meshRoutes, type MeshRoutesOptions } from './mesh-routes.ts';
-import { Upstream } from './upstream.ts';
+import { Upstream } from '../compose/upstream.ts';
 
 const cleanups: (() => unknown)[] = [];
 
