@@ -1,5 +1,10 @@
 export { gatewayHealth } from './operations/health.ts';
-export type { CachedInstances, DiscoveryView, GatewayHealth, GatewayHealthOptions } from './operations/health.ts';
+export type {
+  CachedInstances,
+  DiscoveryView,
+  GatewayHealth,
+  GatewayHealthOptions,
+} from './operations/health.ts';
 export type { Invocation, InvocationAnswer } from './operations/invoke.ts';
 export { meshRoutes } from './operations/mesh-routes.ts';
 export type { MeshRoutesOptions } from './operations/mesh-routes.ts';
