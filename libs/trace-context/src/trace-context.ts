@@ -38,8 +38,9 @@ export type TraceRequestHeaders = Readonly<Record<string, string | readonly stri
  */
 export function readTrace(headers: TraceRequestHeaders): TraceContext {
   const requestId = safeRequestId(single(headers['x-request-id'])) ?? newTraceId();
-  const caller = readW3c(headers) ?? readPlain(headers) ?? { traceId: newTraceId(), sampled: true };
-  return { ...caller, spanId: newSpanId(), requestId };
+  const caller = readW3c(headers) ?? readPlain(headers);
+  if (caller !== undefined) return { ...caller, spanId: newSpanId(), requestId };
+  return { traceId: newTraceId(), spanId: newSpanId(), requestId, sampled: true };
 }
 
 /** The root of a new, sampled trace. */
@@ -49,7 +50,9 @@ export function startTrace(): TraceContext {
 
 /** A new piece of work asked for by `parent`: same trace and request, own span. */
 export function childTrace(parent: TraceContext): TraceContext {
-  return { ...parent, spanId: newSpanId(), parentSpanId: parent.spanId };
+  const { traceId, requestId, sampled, traceState } = parent;
+  const child = { traceId, spanId: newSpanId(), parentSpanId: parent.spanId, requestId, sampled };
+  return traceState === undefined ? child : { ...child, traceState };
 }
 
 /** Outgoing headers that tell the callee about `trace`: `readTrace` there gives a child of it. */
