@@ -160,7 +160,9 @@ describe('headers', () => {
         'Keep-Alive: timeout=9\r\nProxy-Connection: keep-alive\r\nHTTP2-Settings: AAA\r\nExpect: 100-continue\r\nX-Kept: k\r\n\r\n',
     );
     const head = up.received();
-    expect(head).not.toMatch(/^(x-secret|proxy-|te:|trailer|keep-alive|http2|expect)/im);
+    expect(head).not.toMatch(/^(x-secret|proxy-|trailer|keep-alive|http2|expect)/im);
+    // Who reads trailers may say so to the instance as well; nothing else of TE goes on.
+    expect(linesOf(head, 'te')).toEqual(['te: trailers']);
     expect(head).toMatch(/^Authorization: Bearer t\r$/m);
     expect(head).toMatch(/^X-Kept: k\r$/m);
     expect(head).toMatch(/^x-forwarded-for: 127\.0\.0\.1\r$/m);
@@ -272,7 +274,7 @@ describe('headers', () => {
     });
     ports.me = port;
     expect(await exchange(port, get('/api/me'.repeat(500)))).toMatch(/^HTTP\/1\.1 508 [^]*"ERR_LOOP"/);
-    expect(requests).toBe(5);
+    expect(requests).toBe(3);
   });
 
   test('a second Host is refused', async () => {
@@ -289,7 +291,9 @@ describe('headers', () => {
     );
     const port = await gateway({ a: up.port });
     const answer = await exchange(port, get('/api/a/?__proto__[x]=1', '__proto__: 1', 'toString: 2'));
-    expect(up.received()).toMatch(/__proto__: 1\r\ntoString: 2\r\n/);
+    // A name with "_" is dropped: some servers read it as one with "-".
+    expect(up.received()).not.toContain('__proto__: 1');
+    expect(up.received()).toMatch(/toString: 2\r\n/);
     expect(answer).toMatch(/__proto__: x\r\nconstructor: y\r\n/);
     expect(problemOf(await exchange(port, get('/api/__proto__/x')))).toMatchObject({ status: 404 });
     expect(problemOf(await exchange(port, get('/api/constructor/x')))).toMatchObject({ status: 404 });
@@ -922,7 +926,7 @@ describe('bodies', () => {
       expect(problemOf(answer)).toMatchObject({ status: 502 });
       return;
     }
-    expect(answer).toMatch(/^HTTP\/1\.1 (200|204|304) /);
+    expect(answer).toMatch(/^(?:HTTP\/1\.1 103 [^]*\r\n\r\n)?HTTP\/1\.1 (200|204|304) /);
     expect(answer.split('\r\n')).toContain(line);
     expect(answer).toMatch(/\r\n\r\n$/);
     expect(linesOf(answer, 'transfer-encoding')).toEqual([]);
