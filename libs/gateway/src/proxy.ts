@@ -9,6 +9,8 @@ import { readRawTrace } from './forward/raw-trace.ts';
 import { KnownServices } from './known-services.ts';
 import type { ProxyClient } from './forward/proxy-client.ts';
 import { RequestPassage } from './forward/request-passage.ts';
+import { Tunnels, type TunnelOptions } from './forward/tunnels.ts';
+import { acceptUpgrades } from './forward/upgrades.ts';
 import { Watch } from './forward/watch.ts';
 import { readTarget, targetFault, type RequestTarget } from './routing/request-target.ts';
 import { RouteTable, type Destination, type ProxyRoute } from './routing/route-table.ts';
@@ -16,7 +18,7 @@ import { upstreamProblem } from './upstream-failure.ts';
 
 /** What {@link proxyRoutes} takes. */
 export interface ProxyRoutesOptions
-  extends ForwardedOptions, Pick<ForwardOptions, 'host' | 'pseudonym' | 'wishes'> {
+  extends ForwardedOptions, TunnelOptions, Pick<ForwardOptions, 'host' | 'origins' | 'pseudonym' | 'wishes'> {
   /** Finds the instances and carries the requests. */
   readonly client: ProxyClient;
   /** Fixed routes. Default: none. */
@@ -67,7 +69,18 @@ function addRoutes(app: FastifyInstance, options: ProxyRoutesOptions): void {
   app.setErrorHandler(sendProblem);
 
   const forwarded = new ForwardedFields(options);
-  const forward = forwardTo(dispatcherTransport(options.client), { ...options, bodyLimit, forwarded });
+  const { tunnels } = answers;
+  const forward = forwardTo(dispatcherTransport(options.client), {
+    ...options,
+    bodyLimit,
+    forwarded,
+    tunnels,
+  });
+  acceptUpgrades(app, ({ url = '' }) => table.match(readTarget(url)) !== undefined);
+  app.addHook('preClose', (closed) => {
+    tunnels.close();
+    closed();
+  });
 
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
     const target = readTarget(request.raw.url ?? '');
@@ -110,8 +123,10 @@ function findDestination(table: RouteTable, target: RequestTarget): Destination 
 function readAnswerSettings(options: ProxyRoutesOptions): ClientSinkSettings {
   const { idleTimeoutMs = 60_000, totalTimeoutMs = 0, stallTimeoutMs = 60_000 } = options;
   const known = new KnownServices(options.routes?.map(({ service }) => service));
+  const watch = new Watch();
   return {
-    watch: new Watch(),
+    watch,
+    tunnels: new Tunnels(watch, options),
     idleTimeoutMs: wholeNumber('idleTimeoutMs', idleTimeoutMs),
     totalTimeoutMs: wholeNumber('totalTimeoutMs', totalTimeoutMs),
     stallTimeoutMs: wholeNumber('stallTimeoutMs', stallTimeoutMs),

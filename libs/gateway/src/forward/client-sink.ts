@@ -1,9 +1,13 @@
 import { HttpProblem, sendProblem } from '@mesh/problem';
-import type { ServerResponse } from 'node:http';
-import type { AnswerSink, Flow, Passage } from '../passage.ts';
+import type { Duplex } from 'node:stream';
+import type { Flow, Passage } from '../passage.ts';
 import { isCallerFault } from '../upstream-failure.ts';
 import { gatewayFields } from './gateway-fields.ts';
+import { pairsOf, writeInterim, writeSwitch } from './raw-answer.ts';
 import { discardRest } from './request-body.ts';
+import type { UpgradeSink } from './transport.ts';
+import type { Tunnels } from './tunnels.ts';
+import { takeConnection } from './upgrades.ts';
 import type { Watch, Watched } from './watch.ts';
 
 /** What all answers of one gateway share. */
@@ -13,6 +17,7 @@ export interface ClientSinkSettings {
   /** Called when the head of an answer has come. */
   readonly onAnswer: (passage: Passage) => void;
   readonly watch: Watch;
+  readonly tunnels: Tunnels;
   /** Longest silence within an answer, in ms; 0 = no limit. Streams of events may be silent. */
   readonly idleTimeoutMs: number;
   /** Longest time for the whole exchange, in ms; 0 = no limit. Streams of events have none. */
@@ -36,7 +41,7 @@ const clientGone = new DOMException('the client went away', 'AbortError');
  *
  * Until the head has come the reply is Fastify's (a problem takes the usual way, hooks and log included); then it is hijacked.
  */
-export class ClientSink implements AnswerSink, Watched {
+export class ClientSink implements UpgradeSink, Watched {
   readonly #passage: Passage;
   readonly #settings: ClientSinkSettings;
   readonly #startedAt: number;
@@ -129,6 +134,20 @@ export class ClientSink implements AnswerSink, Watched {
     reply.raw.destroy();
   }
 
+  switch(rawHeaders: readonly string[], instance: Duplex): void {
+    const { request, reply } = this.#passage;
+    const client = this.#state === 'waiting' ? takeConnection(request.raw) : undefined;
+    if (client === undefined) {
+      instance.destroy();
+      return;
+    }
+    this.#state = 'done';
+    this.#settings.watch.remove(this);
+    reply.hijack();
+    writeSwitch(client, gatewayFields(rawHeaders, this.#passage));
+    this.#settings.tunnels.join(client, instance, () => reply.raw.emit('close'));
+  }
+
   check(nowMs: number): void {
     const { idleTimeoutMs, totalTimeoutMs, stallTimeoutMs } = this.#settings;
     if (this.#stalledAt !== undefined) {
@@ -211,17 +230,6 @@ function isOver(passedMs: number, limitMs: number): boolean {
   return limitMs > 0 && passedMs >= limitMs;
 }
 
-/** 1xx heads are news of this connection only as long as the answer stands first in line; otherwise they are dropped. */
-function writeInterim({ socket, req }: ServerResponse, status: number, rawHeaders: readonly string[]): void {
-  // A client of HTTP/1.0 does not know them (RFC 9110, 15.2).
-  if (socket?.writable !== true || req.httpVersionMinor === 0) return;
-  let text = `HTTP/1.1 ${status} ${status === 103 ? 'Early Hints' : 'Interim'}\r\n`;
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    text += `${rawHeaders[at] ?? ''}: ${rawHeaders[at + 1] ?? ''}\r\n`;
-  }
-  socket.write(`${text}\r\n`, 'latin1');
-}
-
 /** The reason phrase means nothing to programs; one that Node would not write is left out. */
 function plainText(statusMessage: string): string {
   return /^[\t\x20-\x7e]*$/.test(statusMessage) ? statusMessage : '';
@@ -238,10 +246,4 @@ function isStream(rawHeaders: readonly string[]): boolean {
     }
   }
   return false;
-}
-
-function pairsOf(raw: readonly string[]): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? '', raw[at + 1] ?? '']);
-  return pairs;
 }

@@ -77,6 +77,7 @@ class DispatchedCall implements UpstreamHandler, Flow {
     const sink = this.#sink;
     if (this.#isOver || !('switch' in sink)) {
       socket.destroy();
+      if (!this.#isOver) this.onResponseError(controller, new Error('nobody takes the new protocol'));
       return;
     }
     this.#isOver = true;
