@@ -355,9 +355,9 @@ describe('failures', () => {
       (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 0\r\n\r\n'),
     ],
     [
-      'a head of 24 KiB',
+      'a head of 70 KiB',
       (socket: Socket) =>
-        socket.end(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(24 * 1024)}\r\nContent-Length: 0\r\n\r\n`),
+        socket.end(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70 * 1024)}\r\nContent-Length: 0\r\n\r\n`),
     ],
   ])('%s instead of an answer: 502', async (_what, respond) => {
     const up = await upstream((socket) => void respond(socket));

@@ -7,9 +7,11 @@ import { forwardTo, type ForwardOptions } from './forward/forward.ts';
 import { ForwardedFields, type ForwardedOptions } from './forward/forwarded.ts';
 import { readRawTrace } from './forward/raw-trace.ts';
 import { KnownServices } from './known-services.ts';
+import type { IncomingMessage } from 'node:http';
 import type { ProxyClient } from './forward/proxy-client.ts';
 import { RequestPassage } from './forward/request-passage.ts';
 import { Tunnels, type TunnelOptions } from './forward/tunnels.ts';
+import { acceptExpectations } from './forward/expectations.ts';
 import { acceptUpgrades } from './forward/upgrades.ts';
 import { Watch } from './forward/watch.ts';
 import { readTarget, targetFault, type RequestTarget } from './routing/request-target.ts';
@@ -76,7 +78,9 @@ function addRoutes(app: FastifyInstance, options: ProxyRoutesOptions): void {
     forwarded,
     tunnels,
   });
-  acceptUpgrades(app, ({ url = '' }) => table.match(readTarget(url)) !== undefined);
+  const owns = ({ url = '' }: IncomingMessage): boolean => table.match(readTarget(url)) !== undefined;
+  acceptExpectations(app, owns);
+  acceptUpgrades(app, owns);
   app.addHook('preClose', (closed) => {
     tunnels.close();
     closed();

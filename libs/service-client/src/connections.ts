@@ -8,6 +8,9 @@ export interface ConnectionLimits {
   readonly maxConnections: number;
 }
 
+/** Most bytes of an answer's head: cookies and policies outgrow undici's own 16 KiB. */
+const maxHeaderSize = 64 * 1024;
+
 /** The connections of a client: undici's agent, and a way to end it within a time. */
 export class Connections {
   readonly agent: Agent;
@@ -18,6 +21,7 @@ export class Connections {
     this.agent = new Agent({
       connect: { timeout: connectTimeoutMs },
       connections: maxConnections,
+      maxHeaderSize,
       factory: (origin, options) => this.#open(origin, options),
     });
   }

@@ -7,22 +7,33 @@ import type { ParsedHeaders } from './proxy-client.ts';
  * names who answered when the answer does not say it itself.
  */
 export function answerFields(raw: readonly string[], instance: string | undefined): string[] {
-  const fields: string[] = [];
+  let fields: string[] = [];
   let connection: string[] | undefined;
   let isNamed = instance === undefined;
+  let isChunked = false;
+  let hasTrailer = false;
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] ?? '';
     const value = raw[at + 1] ?? '';
     const rule = answerRule(name);
-    if (rule === 'connection') (connection ??= []).push(value);
-    else if (rule !== 'drop') fields.push(name, value);
-    if (rule === 'instance') isNamed = true;
+    if (rule === 'keep') fields.push(name, value);
+    else if (rule === 'connection') (connection ??= []).push(value);
+    else if (rule === 'encoding') isChunked = true;
+    else if (rule !== 'drop') {
+      fields.push(name, value);
+      if (rule === 'instance') isNamed = true;
+      else hasTrailer = true;
+    }
   }
   const nominated = connection && connectionOptions(connection);
-  const kept = nominated === undefined ? fields : without(fields, nominated);
-  if (!isNamed && instance !== undefined) kept.push('x-instance', instance);
-  return kept;
+  if (nominated !== undefined) fields = without(fields, nominated);
+  if (hasTrailer && !isChunked) fields = without(fields, trailerOnly);
+  if (!isNamed && instance !== undefined) fields.push('x-instance', instance);
+  return fields;
 }
+
+/** The field that announces trailers. */
+export const trailerOnly: ReadonlySet<string> = new Set(['trailer']);
 
 /** The trailer fields that may travel: none that frames, routes or guards a message (RFC 9110, 6.5.1). */
 export function trailerFields(raw: readonly string[]): string[] {

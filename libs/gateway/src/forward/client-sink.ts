@@ -2,7 +2,9 @@ import { HttpProblem, sendProblem } from '@mesh/problem';
 import type { Duplex } from 'node:stream';
 import type { Flow, Passage } from '../passage.ts';
 import { isCallerFault } from '../upstream-failure.ts';
+import { trailerOnly } from './answer-head.ts';
 import { gatewayFields } from './gateway-fields.ts';
+import { without } from './hop-headers.ts';
 import { pairsOf, writeInterim, writeSwitch } from './raw-answer.ts';
 import { discardRest } from './request-body.ts';
 import type { UpgradeSink } from './transport.ts';
@@ -79,8 +81,10 @@ export class ClientSink implements UpgradeSink, Watched {
 
   head(status: number, statusMessage: string, rawHeaders: readonly string[]): void {
     if (this.#state !== 'waiting') return;
-    const { reply } = this.#passage;
-    const fields = gatewayFields(rawHeaders, this.#passage);
+    const { request, reply } = this.#passage;
+    let fields = gatewayFields(rawHeaders, this.#passage);
+    // What cannot be chunked carries no trailers, and Node refuses to announce them there.
+    if (!takesChunks(request, status)) fields = without(fields, trailerOnly);
     // Throws on what may not be written again, before anything has changed.
     reply.raw.writeHead(status, plainText(statusMessage), fields as string[]);
     reply.hijack();
@@ -220,6 +224,10 @@ export class ClientSink implements UpgradeSink, Watched {
     sendProblem(error, request, reply);
     discardRest(request.raw);
   }
+}
+
+function takesChunks({ method, raw }: Passage['request'], status: number): boolean {
+  return method !== 'HEAD' && status !== 204 && status !== 304 && raw.httpVersionMinor !== 0;
 }
 
 function flush(sink: ClientSink): void {

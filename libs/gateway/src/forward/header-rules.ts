@@ -17,7 +17,7 @@ export type RequestRule =
   | 'via';
 
 /** What happens to a field of an answer. */
-export type AnswerRule = 'keep' | 'drop' | 'connection' | 'cors' | 'instance' | 'trailer';
+export type AnswerRule = 'keep' | 'drop' | 'connection' | 'encoding' | 'instance' | 'trailer';
 
 const requestRules: ReadonlyMap<string, RequestRule> = new Map<string, RequestRule>([
   ['accept', 'accept'],
@@ -65,6 +65,6 @@ export const requestRule = remembered<RequestRule>((name) => {
 export const answerRule = remembered<AnswerRule>((name) => {
   if (name === 'connection' || name === 'trailer') return name;
   if (name === 'x-instance') return 'instance';
-  if (isHopByHop(name)) return 'drop';
-  return name.startsWith('access-control-') ? 'cors' : 'keep';
+  if (name === 'transfer-encoding') return 'encoding';
+  return isHopByHop(name) ? 'drop' : 'keep';
 });

@@ -99,8 +99,13 @@ export function connectionOptions(values: readonly string[]): Set<string> | unde
 }
 
 /** The pairs whose names (in any case) are not among these. */
-export function without(raw: RawHeaders, names: ReadonlySet<string> | undefined): string[] {
-  return names === undefined ? [...raw] : endToEnd(raw, (name) => names.has(name));
+export function without(raw: RawHeaders, names: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    if (!names.has(name.toLowerCase())) kept.push(name, raw[at + 1] ?? '');
+  }
+  return kept;
 }
 
 /** Whether a field (lower case) is end to end by its nature: neither `Connection` nor a trailer may touch it. */

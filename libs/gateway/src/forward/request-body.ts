@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { sendContinue } from './expectations.ts';
 
 /** What a body may be. */
 export interface BodyLimits {
@@ -45,6 +46,7 @@ export class RequestBody extends Readable {
 
   #attach(): void {
     this.#isAttached = true;
+    sendContinue(this.#source);
     this.#source.on('data', this.#onData).on('end', this.#onEnd);
     // These two stay until the source is closed, for the same reason.
     this.#source.on('error', this.#onBroken).on('close', this.#onBroken);

@@ -3,8 +3,7 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { valuesOf } from './hop-headers.ts';
-
-type UpgradeListener = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+import { takeEvent } from './server-events.ts';
 
 /** Handshakes that wait for their answer, with the way to take their connection. */
 const handshakes = new WeakMap<object, () => Duplex>();
@@ -28,26 +27,16 @@ export function takeConnection(request: IncomingMessage): Duplex | undefined {
  */
 export function acceptUpgrades(app: FastifyInstance, owns: (request: IncomingMessage) => boolean): void {
   const { server } = app;
-  let others: UpgradeListener[] = [];
-  const onUpgrade: UpgradeListener = (request, socket, head) => {
-    if (isWebSocket(request) && owns(request)) route(app, request, socket, head);
-    else if (others.length === 0) withoutUpgrade(server, request, socket, head);
-    else for (const other of others) other.call(server, request, socket, head);
-  };
-  app.addHook('onReady', (done) => {
-    // An event has no way to say that it is taken, so who listened before is asked from here.
-    others = server.listeners('upgrade') as UpgradeListener[];
-    server.removeAllListeners('upgrade');
-    server.on('upgrade', onUpgrade);
+  takeEvent(app, 'upgrade', (others) => {
     // Node 24.9 and later ask before they take a request out of the ordinary way.
     if ('shouldUpgradeCallback' in server && others.length === 0) {
       server.shouldUpgradeCallback = (request: IncomingMessage) => isWebSocket(request) && owns(request);
     }
-    done();
-  });
-  app.addHook('onClose', (_app, done) => {
-    server.off('upgrade', onUpgrade);
-    done();
+    return (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      if (isWebSocket(request) && owns(request)) route(app, request, socket, head);
+      else if (others.length === 0) withoutUpgrade(server, request, socket, head);
+      else for (const other of others) other.call(server, request, socket, head);
+    };
   });
 }
 
