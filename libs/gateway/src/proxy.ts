@@ -1,16 +1,26 @@
-import { HttpProblem, sendProblem } from '@mesh/problem';
+import { HttpProblem, isHttpProblem, sendProblem } from '@mesh/problem';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
-import { valuesOf } from './forward/hop-headers.ts';
-import { hopsOf, maxHops } from './forward/hops.ts';
+import type { TraceContext } from '@mesh/trace-context';
+import { ClientSink, type ClientSinkSettings } from './forward/client-sink.ts';
+import { dispatcherTransport } from './forward/dispatcher-transport.ts';
+import { forwardTo, type ForwardOptions } from './forward/forward.ts';
+import { ForwardedFields, type ForwardedOptions } from './forward/forwarded.ts';
+import { readRawTrace } from './forward/raw-trace.ts';
 import { KnownServices } from './known-services.ts';
+import type { IncomingMessage } from 'node:http';
 import type { ProxyClient } from './forward/proxy-client.ts';
-import { ProxyExchange, type ProxySettings } from './forward/proxy-handler.ts';
-import { readTarget, targetFault } from './routing/request-target.ts';
+import { RequestPassage } from './forward/request-passage.ts';
+import { Tunnels, type TunnelOptions } from './forward/tunnels.ts';
+import { acceptExpectations } from './forward/expectations.ts';
+import { acceptUpgrades } from './forward/upgrades.ts';
+import { Watch } from './forward/watch.ts';
+import { readTarget, targetFault, type RequestTarget } from './routing/request-target.ts';
 import { RouteTable, type Destination, type ProxyRoute } from './routing/route-table.ts';
 import { upstreamProblem } from './upstream-failure.ts';
 
 /** What {@link proxyRoutes} takes. */
-export interface ProxyRoutesOptions {
+export interface ProxyRoutesOptions
+  extends ForwardedOptions, TunnelOptions, Pick<ForwardOptions, 'host' | 'origins' | 'pseudonym' | 'wishes'> {
   /** Finds the instances and carries the requests. */
   readonly client: ProxyClient;
   /** Fixed routes. Default: none. */
@@ -21,6 +31,10 @@ export interface ProxyRoutesOptions {
   readonly bodyLimit?: number;
   /** Longest silence within a response body in ms, 0 for any; streams of events may always be silent. Default 60 000. */
   readonly idleTimeoutMs?: number;
+  /** Longest time for a whole exchange in ms; streams of events have none. Default 0, which is no limit: an upload may take its time. */
+  readonly totalTimeoutMs?: number;
+  /** How long a client may leave its answer unread, in ms, before it is cut off; 0 for ever. Default 60 000. */
+  readonly stallTimeoutMs?: number;
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -46,7 +60,8 @@ export const proxyRoutes: FastifyPluginCallback<ProxyRoutesOptions> = (app, opti
 function addRoutes(app: FastifyInstance, options: ProxyRoutesOptions): void {
   const base = app.prefix;
   const table = new RouteTable(withBase(base, options.routes ?? []), under(base, options.dynamicPrefix));
-  const settings = readSettings(options);
+  const bodyLimit = wholeNumber('bodyLimit', options.bodyLimit ?? 10 * 1024 * 1024);
+  const answers = readAnswerSettings(options);
 
   // The body stays a stream: what is forwarded is what came.
   app.removeAllContentTypeParsers();
@@ -55,24 +70,52 @@ function addRoutes(app: FastifyInstance, options: ProxyRoutesOptions): void {
   });
   app.setErrorHandler(sendProblem);
 
+  const forwarded = new ForwardedFields(options);
+  const { tunnels } = answers;
+  const forward = forwardTo(dispatcherTransport(options.client), {
+    ...options,
+    bodyLimit,
+    forwarded,
+    tunnels,
+  });
+  const owns = ({ url = '' }: IncomingMessage): boolean => table.match(readTarget(url)) !== undefined;
+  acceptExpectations(app, owns);
+  acceptUpgrades(app, owns);
+  app.addHook('preClose', (closed) => {
+    tunnels.close();
+    closed();
+  });
+
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
-    const destination = findDestination(table, request);
-    if (destination instanceof HttpProblem) sendProblem(destination, request, reply);
-    else new ProxyExchange(request, reply, destination, settings).start();
+    const target = readTarget(request.raw.url ?? '');
+    const destination = findDestination(table, target);
+    if (destination instanceof HttpProblem) {
+      sendProblem(destination, request, reply);
+      return;
+    }
+    const { rawHeaders, socket } = request.raw;
+    const passage = new RequestPassage({
+      request,
+      reply,
+      target,
+      routeId: destination.isDynamic ? dynamicRoute : destination.service,
+      service: destination.service,
+      path: destination.path,
+      trace: (request as { trace?: TraceContext }).trace ?? readRawTrace(rawHeaders),
+      clientAddress: forwarded.clientAddress(socket, rawHeaders),
+    });
+    const sink = new ClientSink(passage, answers);
+    sink.follow(forward(passage, sink));
   };
   for (const url of routeUrls(options)) app.route({ method: methods, url, handler });
 }
 
-function findDestination(table: RouteTable, request: FastifyRequest): Destination | HttpProblem {
-  const target = readTarget(request.raw.url ?? '');
+/** The route whose services are named by the caller. */
+const dynamicRoute = '*';
+
+function findDestination(table: RouteTable, target: RequestTarget): Destination | HttpProblem {
   const fault = targetFault(target);
   if (fault !== undefined) return new HttpProblem('ERR_BAD_REQUEST', `Not forwarded: ${fault}.`);
-  if (valuesOf(request.raw.rawHeaders, 'host').length > 1) {
-    return new HttpProblem('ERR_BAD_REQUEST', 'Not forwarded: there is more than one Host.');
-  }
-  if (hopsOf(request.headers) >= maxHops) {
-    return new HttpProblem('ERR_LOOP', 'Not forwarded: the request goes in a circle.', { status: 508 });
-  }
   const destination = table.match(target);
   if (destination === undefined) return new HttpProblem('ERR_SERVICE_UNKNOWN', 'No service has this name.');
   if (destination.path.startsWith('//')) {
@@ -81,22 +124,26 @@ function findDestination(table: RouteTable, request: FastifyRequest): Destinatio
   return { ...destination, path: destination.path + target.query };
 }
 
-function readSettings(options: ProxyRoutesOptions): ProxySettings {
-  const { client, bodyLimit = 10 * 1024 * 1024, idleTimeoutMs = 60_000 } = options;
+function readAnswerSettings(options: ProxyRoutesOptions): ClientSinkSettings {
+  const { idleTimeoutMs = 60_000, totalTimeoutMs = 0, stallTimeoutMs = 60_000 } = options;
   const known = new KnownServices(options.routes?.map(({ service }) => service));
+  const watch = new Watch();
   return {
-    client,
-    bodyLimit: wholeNumber('bodyLimit', bodyLimit),
+    watch,
+    tunnels: new Tunnels(watch, options),
     idleTimeoutMs: wholeNumber('idleTimeoutMs', idleTimeoutMs),
-    onAnswer: ({ service, isDynamic }) => {
-      if (isDynamic) known.add(service);
+    totalTimeoutMs: wholeNumber('totalTimeoutMs', totalTimeoutMs),
+    stallTimeoutMs: wholeNumber('stallTimeoutMs', stallTimeoutMs),
+    onAnswer: ({ service, routeId }) => {
+      if (routeId === dynamicRoute) known.add(service);
     },
-    explain: (error, { service, isDynamic }) => {
+    explain: (error, { service, routeId }) => {
+      if (isHttpProblem(error)) return error;
       // What Node takes and undici does not: a request that is odd, not an instance that is ill.
       if ((error as { code?: unknown }).code === 'UND_ERR_INVALID_ARG') {
         return new HttpProblem('ERR_BAD_REQUEST', 'The request cannot be passed on.', { cause: error });
       }
-      return isDynamic ? known.explain(service, error) : upstreamProblem(service, error);
+      return routeId === dynamicRoute ? known.explain(service, error) : upstreamProblem(service, error);
     },
   };
 }

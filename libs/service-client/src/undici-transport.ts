@@ -29,6 +29,9 @@ export interface UndiciTransportOptions {
 
 type Connect = buildConnector.connector;
 
+/** Most bytes of an answer's head: cookies and policies outgrow undici's own 16 KiB. */
+const maxHeaderSize = 64 * 1024;
+
 /** Requests over undici: one pool for each address, held directly by the instances that are there. */
 export class UndiciTransport implements Transport {
   readonly #options: Pool.Options;
@@ -43,6 +46,7 @@ export class UndiciTransport implements Transport {
     this.#options = {
       connect: this.#watched(buildConnector({ ...tls, allowH2, timeout: connectTimeoutMs })),
       connections: maxConnections,
+      maxHeaderSize,
       allowH2,
     };
   }
@@ -142,7 +146,7 @@ class UndiciPeer implements Peer {
   #sendAlone(request: TransportRequest, sink: Sink): void {
     const { open } = this.#upkeep;
     const { connect, allowH2 } = this.#options;
-    const client = new Client(this.#origin, { connect, allowH2 } as Client.Options);
+    const client = new Client(this.#origin, { connect, allowH2, maxHeaderSize } as Client.Options);
     open.add(client);
     client.dispatch(
       { ...request, reset: true } as Dispatcher.DispatchOptions,

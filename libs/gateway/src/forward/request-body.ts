@@ -1,5 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { sendContinue } from './expectations.ts';
+
+/** What a body may be. */
+export interface BodyLimits {
+  /** Most bytes. */
+  readonly limit: number;
+}
 
 /**
  * The body of an incoming request for a dispatcher: backpressure reaches the client, bytes are counted. The dispatcher may
@@ -8,18 +15,21 @@ import { Readable } from 'node:stream';
 export class RequestBody extends Readable {
   readonly #source: IncomingMessage;
   readonly #limit: number;
-  readonly #onTooLarge: () => void;
+  #tooLarge: (() => void) | undefined;
   #received = 0;
   #isAttached = false;
 
-  /** @param onTooLarge called once, when more than `limit` bytes have come; nothing is passed on after it. */
-  constructor(source: IncomingMessage, limit: number, onTooLarge: () => void) {
+  constructor(source: IncomingMessage, { limit }: BodyLimits) {
     super();
     this.#source = source;
     this.#limit = limit;
-    this.#onTooLarge = onTooLarge;
     // The dispatcher may have stopped listening already: an error without a listener would end the process.
     this.on('error', ignore);
+  }
+
+  /** Sets who is told, once, when more than the limit has come; nothing is passed on after it. */
+  onTooLarge(listener: () => void): void {
+    this.#tooLarge = listener;
   }
 
   override _read(): void {
@@ -36,6 +46,7 @@ export class RequestBody extends Readable {
 
   #attach(): void {
     this.#isAttached = true;
+    sendContinue(this.#source);
     this.#source.on('data', this.#onData).on('end', this.#onEnd);
     // These two stay until the source is closed, for the same reason.
     this.#source.on('error', this.#onBroken).on('close', this.#onBroken);
@@ -46,7 +57,9 @@ export class RequestBody extends Readable {
     this.#received += chunk.length;
     if (this.#received > this.#limit) {
       this.#source.pause();
-      this.#onTooLarge();
+      const tell = this.#tooLarge;
+      this.#tooLarge = undefined;
+      tell?.();
     } else if (!this.push(chunk)) {
       this.#source.pause();
     }
