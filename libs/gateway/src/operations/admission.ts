@@ -28,6 +28,8 @@ export class Ticket {
   /** When its wait has been too long. */
   readonly deadline: number;
   state: 'waiting' | 'inside' | 'over' = 'waiting';
+  /** Whose it is; for who counts by client. */
+  client: string | undefined = undefined;
   /** Hears the end of a wait: the reason when it is shed, `undefined` when it is let in. */
   onDecision: ((reason: ShedReason | undefined) => void) | undefined = undefined;
 

@@ -140,31 +140,36 @@ export class Overload {
     }
     const ticket = this.#admission.ask(lane);
     if (!(ticket instanceof Ticket)) return this.#problems[ticket];
-    if (client !== undefined) this.#count(client, 1);
+    if (client !== undefined) this.#count(ticket, client);
     const decision = ticket.state === 'waiting' ? this.#decision(ticket) : undefined;
-    this.#leaveWith(passage, ticket, client);
+    passage.onEnd(() => {
+      // Its client left while it waited: nobody reads the answer, and nothing may go on to an instance.
+      if (ticket.state === 'waiting') ticket.onDecision?.('wait-too-long');
+      this.#admission.leave(ticket);
+      this.#uncount(ticket);
+    });
     return decision;
   }
 
   #decision(ticket: Ticket): Promise<Refusal | undefined> {
     return new Promise((resolve) => {
       ticket.onDecision = (reason) => {
+        if (reason !== undefined) this.#uncount(ticket);
         resolve(reason && this.#problems[reason]);
       };
     });
   }
 
-  #leaveWith(passage: Passage, ticket: Ticket, client: string | undefined): void {
-    passage.onEnd(() => {
-      // Its client left while it waited: nobody reads the answer, and nothing may go on to an instance.
-      if (ticket.state === 'waiting') ticket.onDecision?.('wait-too-long');
-      this.#admission.leave(ticket);
-      if (client !== undefined) this.#count(client, -1);
-    });
+  #count(ticket: Ticket, client: string): void {
+    ticket.client = client;
+    this.#clients.set(client, (this.#clients.get(client) ?? 0) + 1);
   }
 
-  #count(client: string, by: number): void {
-    const count = (this.#clients.get(client) ?? 0) + by;
+  #uncount(ticket: Ticket): void {
+    const { client } = ticket;
+    if (client === undefined) return;
+    ticket.client = undefined;
+    const count = (this.#clients.get(client) ?? 0) - 1;
     if (count > 0) this.#clients.set(client, count);
     else this.#clients.delete(client);
   }
