@@ -121,9 +121,10 @@ export class RemoteKeys {
     this.#hasFetched = false;
     const set = this.#remote.jwks();
     const known = set === undefined ? '' : JSON.stringify(set);
-    if (known === this.#known) return;
+    const before = this.#known;
     this.#known = known;
-    this.#onChange();
+    // Before the first set nothing was verified.
+    if (before !== '' && before !== known) this.#onChange();
   }
 
   #tell(error: unknown): void {
