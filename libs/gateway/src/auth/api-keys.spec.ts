@@ -60,7 +60,8 @@ test('the compare takes the same time for any key, also of an unknown id', async
   const crypto = await import('node:crypto');
   const timingSafeEqual = jest.fn(crypto.timingSafeEqual);
   jest.unstable_mockModule('node:crypto', () => ({ ...crypto, timingSafeEqual }));
-  const watched = await import('./api-keys.ts?watched' as './api-keys.ts');
+  const fresh = './api-keys.ts?watched';
+  const watched = (await import(fresh)) as { ApiKeys: typeof ApiKeys };
   const keys = new watched.ApiKeys([record]);
   for (const key of [made.key, `${made.key}x`, 'mesh_unknown_x', '', 'x']) keys.check(key);
   expect(timingSafeEqual).toHaveBeenCalledTimes(5);

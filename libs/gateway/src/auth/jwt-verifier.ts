@@ -110,8 +110,9 @@ export class JwtVerifier {
 
   /** Takes a token back: it is refused from now on. The latest 100 000 are known, in this process; for more, use `isRevoked`. */
   revoke(token: string): void {
-    this.#revoked.set(hash('sha256', token), true);
-    this.#verified.delete(token);
+    const content = contentOf(token);
+    this.#revoked.set(hash('sha256', content), true);
+    for (const known of this.#verified.keys()) if (contentOf(known) === content) this.#verified.delete(known);
   }
 
   /** Forgets what was verified, so that every token is looked at anew: after a change of keys or of what `isRevoked` says. */
@@ -136,7 +137,7 @@ export class JwtVerifier {
     const generation = this.#generation;
     try {
       const verified = await this.#verify(token);
-      if (this.#revoked.has(hash('sha256', token))) return 'invalid';
+      if (this.#revoked.has(hash('sha256', contentOf(token)))) return 'invalid';
       if (generation === this.#generation) this.#verified.set(token, verified);
       return verified.identity;
     } catch (error) {
@@ -159,6 +160,11 @@ export class JwtVerifier {
     const expiresMs = Math.ceil((payload.exp ?? 0) + this.#skewSeconds) * 1_000;
     return { identity, untilMs: Math.min(expiresMs, now + this.#maxCacheMs) };
   }
+}
+
+/** What is signed. A signature has several spellings (an ECDSA one even two values), so a token is taken back by what it says. */
+function contentOf(token: string): string {
+  return token.slice(0, token.lastIndexOf('.'));
 }
 
 function readRules(

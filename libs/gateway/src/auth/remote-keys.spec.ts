@@ -169,7 +169,9 @@ describe('while the set cannot be read', () => {
     ['a redirect', (_request, response) => response.writeHead(302, { location: '/elsewhere' }).end()],
     [
       'broken off',
-      (_request, response) => response.writeHead(200, { 'content-length': 9 }).end('{') && response.destroy(),
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': 9 }).write('{', () => response.destroy());
+      },
     ],
     ['closed', (request) => request.socket.destroy()],
     ['silent', () => undefined],
