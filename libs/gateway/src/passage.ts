@@ -33,6 +33,8 @@ export interface Passage {
   identity: Identity | undefined;
   /** Name and value pairs that go to the instance beside those of the client. */
   readonly requestHeaders: string[];
+  /** Names, in lower case, of client fields that do not go to the instance: a cache asks with conditions of its own. Default: none. */
+  readonly withoutHeaders?: ReadonlySet<string>;
   /** Name and value pairs that go on the answer, also on one that the gateway makes itself. */
   readonly answerHeaders: string[];
   /** Calls `listener` once when the exchange is over, however it ended. */
