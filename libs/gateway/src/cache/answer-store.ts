@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { RawHeaders } from '../forward/hop-headers.ts';
+import type { Asked } from './asked.ts';
 import type { CacheKey } from './cache-key.ts';
 import type { StoredAnswer } from './stored-answer.ts';
 
@@ -46,11 +46,11 @@ export class AnswerStore {
     return this.#shelves.size;
   }
 
-  /** The newest answer that these request headers choose. */
-  find(key: string, raw: RawHeaders): StoredAnswer | undefined {
+  /** The newest answer that this request may have, fresh or not. */
+  find(key: string, asked: Asked): StoredAnswer | undefined {
     const shelf = this.#shelves.get(key);
     if (shelf === undefined) return undefined;
-    for (const answer of shelf.variants) if (answer.matches(raw)) return answer;
+    for (const answer of shelf.variants) if (answer.matches(asked)) return answer;
     return undefined;
   }
 

@@ -76,6 +76,11 @@ const kinds: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 const lengths = new Uint8Array(32);
 for (const name of kinds.keys()) lengths[name.length] = 1;
 
+/** Whether the client says who it is. */
+export function isPersonal({ hasCookie, hasAuthorization }: Asked): boolean {
+  return hasCookie || hasAuthorization;
+}
+
 /** Reads the raw headers of a request. Pure. */
 export function readAsked(raw: RawHeaders): Asked {
   let host: string | undefined;

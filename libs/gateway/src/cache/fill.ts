@@ -260,8 +260,7 @@ export class Fill implements AnswerSink, Table {
     const { asked } = reader.parts;
     const now = this.#host.now();
     return (
-      answer.matches(asked.raw) &&
-      (answer.isFresh(asked.wish, now) || answer.isUsableMeanwhile(asked.wish, now))
+      answer.matches(asked) && (answer.isFresh(asked.wish, now) || answer.isUsableMeanwhile(asked.wish, now))
     );
   }
 
@@ -328,7 +327,7 @@ export class Fill implements AnswerSink, Table {
   #sendAlone(seat: Seat, answer?: StoredAnswer): void {
     const { reader } = seat;
     this.#seats.delete(seat);
-    if (answer?.matches(reader.parts.asked.raw) === false && reader.vary === undefined)
+    if (answer?.matches(reader.parts.asked) === false && reader.vary === undefined)
       reader.vary = answer.verdict.vary;
     else reader.isAlone = true;
     this.#host.retry(reader);

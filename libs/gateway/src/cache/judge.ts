@@ -15,6 +15,8 @@ export interface Verdict {
   readonly staleIfErrorMs: number;
   /** Whether a client's `max-stale` is heeded. */
   readonly mayBeStale: boolean;
+  /** The instance said nothing; it is not for requests with a cookie or credentials then. */
+  readonly isAssumed: boolean;
   /** Request fields, in lower case, that the answer was chosen by. */
   readonly vary: readonly string[];
 }
@@ -63,7 +65,8 @@ export function judge(asked: Asked, head: Head, rules: CacheRules): Verdict | un
   if (initialAgeMs === undefined || vary === undefined) return undefined;
   const lifetimeMs = lifetimeOf(asked, head, fields, control, rules);
   if (lifetimeMs === undefined) return undefined;
-  const verdict = { initialAgeMs, lifetimeMs, vary, ...staleness(control, fields, rules) };
+  const isAssumed = !isExplicit(control, fields) && !control.has('public');
+  const verdict = { initialAgeMs, lifetimeMs, isAssumed, vary, ...staleness(control, fields, rules) };
   const isOfUse =
     lifetimeMs > initialAgeMs ||
     verdict.staleIfErrorMs > 0 ||
@@ -106,11 +109,10 @@ function lifetimeOf(
   control: CacheControl,
   rules: CacheRules,
 ): number | undefined {
-  const isExplicit = control.has('s-maxage') || control.has('max-age') || fields.has('expires');
+  const isSaid = isExplicit(control, fields);
   const isPersonal = asked.hasCookie || asked.hasAuthorization;
   // RFC 9111, 3.5 is in the library; a cookie without a word of the instance is our own rule.
-  if (!isExplicit && (!assumable.has(status) || (asked.hasCookie && !control.has('public'))))
-    return undefined;
+  if (!isSaid && (!assumable.has(status) || (asked.hasCookie && !control.has('public')))) return undefined;
   const policy = new CacheSemantics(
     { method: 'GET', headers: asked.hasAuthorization ? { authorization: '-' } : {} },
     { status, headers: plain(fields, control, date) },
@@ -118,8 +120,12 @@ function lifetimeOf(
   );
   if (!policy.storable()) return undefined;
   const lifetimeMs = policyLifetimeMs(policy);
-  if (isExplicit || isPersonal || lifetimeMs > 0 || control.has('no-cache')) return lifetimeMs;
+  if (isSaid || isPersonal || lifetimeMs > 0 || control.has('no-cache')) return lifetimeMs;
   return isPragmaNoCache(fields) ? 0 : rules.ttlMs;
+}
+
+function isExplicit(control: CacheControl, fields: Fields): boolean {
+  return control.has('s-maxage') || control.has('max-age') || fields.has('expires');
 }
 
 /** The freshness lifetime alone; `timeToLive` would add the times of RFC 5861. */

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { valuesOf } from '../forward/hop-headers.ts';
 import type { AnswerSink, Flow, Forward, Passage } from '../passage.ts';
 import { AnswerStore } from './answer-store.ts';
-import { readAsked, type Asked } from './asked.ts';
+import { isPersonal, readAsked, type Asked } from './asked.ts';
 import { cacheKey, placeOf, placeOnHost } from './cache-key.ts';
 import { readPolicy, type CachePolicy, type CacheRules } from './cache-policy.ts';
 import { MarkedSink, type ForwardReason } from './cache-status.ts';
@@ -136,7 +136,7 @@ export class ResponseCache {
     const asked = heed(readAsked(rawHeaders), rules);
     if (asked.isOutside || asked.wish?.noStore === true) return this.#bypass(passage, sink, next, 'bypass');
     const key = cacheKey(passage, asked, rules);
-    const stored = this.#store.find(key.full, rawHeaders);
+    const stored = this.#store.find(key.full, asked);
     if (stored !== undefined) {
       const now = this.#clock.now();
       if (stored.isFresh(asked.wish, now)) {
@@ -181,7 +181,7 @@ export class ResponseCache {
   #seek(reader: Reader): void {
     const { passage, asked, key, isHead, sink, next } = reader.parts;
     const now = this.#clock.now();
-    let stored = this.#store.find(key.full, asked.raw);
+    let stored = this.#store.find(key.full, asked);
     if (stored?.isSpent(now) === true) {
       this.#store.remove(key, stored);
       stored = undefined;
@@ -286,10 +286,10 @@ export class ResponseCache {
   }
 }
 
-/** Fetches of different variants do not wait for each other, once it is known what tells them apart. */
-function flightKeyOf(key: string, asked: Asked, vary: readonly string[] | undefined): string {
-  if (vary === undefined || vary.length === 0) return key;
-  return `${key}\n${vary.map((name) => valuesOf(asked.raw, name).join(',')).join('\n')}`;
+/** Fetches of different variants, once it is known what tells them apart, and of people and passers-by do not wait for each other. */
+function flightKeyOf(key: string, asked: Asked, vary: readonly string[] = []): string {
+  const values = vary.map((name) => `\n${valuesOf(asked.raw, name).join(',')}`).join('');
+  return `${key}${isPersonal(asked) ? '\npersonal' : ''}${values}`;
 }
 
 /** What of a client's wishes the route heeds. */

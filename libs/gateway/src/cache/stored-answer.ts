@@ -1,5 +1,5 @@
 import { endToEnd, isMeshOwned, valuesOf, type RawHeaders } from '../forward/hop-headers.ts';
-import type { Asked, Wish } from './asked.ts';
+import { isPersonal, type Asked, type Wish } from './asked.ts';
 import type { Head, Verdict } from './judge.ts';
 
 /** What V8 and the map need for an answer beside its text, in bytes; generous. */
@@ -102,11 +102,12 @@ export class StoredAnswer {
     return this.verdict.lifetimeMs - this.ageMs(now);
   }
 
-  /** Whether it answers this request as far as `Vary` goes. */
-  matches(raw: RawHeaders): boolean {
-    const { vary } = this.verdict;
+  /** Whether it is an answer to this request, however old: chosen by the same values, and not assumed for somebody who may have another. */
+  matches(asked: Asked): boolean {
+    const { vary, isAssumed } = this.verdict;
+    if (isAssumed && isPersonal(asked)) return false;
     for (let at = 0; at < vary.length; at++) {
-      if (varyValue(raw, vary[at] ?? '') !== this.#varyValues[at]) return false;
+      if (varyValue(asked.raw, vary[at] ?? '') !== this.#varyValues[at]) return false;
     }
     return true;
   }
@@ -167,10 +168,13 @@ export class StoredAnswer {
     return pairs.filter((_, at) => isOfNotModified((pairs[at - (at % 2)] ?? '').toLowerCase()));
   }
 
-  /** The head that this one and a 304 give together (RFC 9111, 3.2): what the 304 names is replaced. */
+  /** The head that this one and a 304 give together (RFC 9111, 3.2): what the 304 names is replaced, and the time is that of the 304. */
   freshened(raw: RawHeaders): string[] {
     const news = endToEnd(raw, (name) => ofBody.has(name));
-    const named = new Set(news.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase()));
+    const named = new Set([
+      'date',
+      ...news.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase()),
+    ]);
     return [...endToEnd(this.#pairs, (name) => named.has(name)), ...news];
   }
 
