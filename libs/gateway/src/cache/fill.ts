@@ -195,8 +195,10 @@ export class Fill implements AnswerSink, Table {
     for (const seat of this.#finish()) {
       const { reader } = seat;
       // One more try for all who only waited: a second failure is the answer.
-      if (wasWaiting && seat !== this.#leader && ++reader.failures <= maxFailures) this.#host.retry(reader);
-      else {
+      if (wasWaiting && seat !== this.#leader && ++reader.failures <= maxFailures) {
+        seat.vacate();
+        this.#host.retry(reader);
+      } else {
         if (wasWaiting) this.#host.count('misses');
         seat.fail(error);
       }
@@ -249,6 +251,7 @@ export class Fill implements AnswerSink, Table {
     if (seat !== this.#leader) this.#host.count('coalesced');
     if (isNotModified(asked, answer)) {
       this.#seats.delete(seat);
+      seat.vacate();
       writeStored(sink, answer, pairs, asked, false);
     } else {
       sink.head(answer.status, answer.statusMessage, pairs);
@@ -268,7 +271,10 @@ export class Fill implements AnswerSink, Table {
   #confirmed(stored: StoredAnswer, head: Head): void {
     if (!stored.isConfirmedBy(head.raw)) {
       this.#host.remove(this.parts, stored);
-      for (const seat of this.#finish()) this.#host.retry(seat.reader);
+      for (const seat of this.#finish()) {
+        seat.vacate();
+        this.#host.retry(seat.reader);
+      }
       return;
     }
     const raw = stored.freshened(head.raw);
@@ -288,6 +294,7 @@ export class Fill implements AnswerSink, Table {
     const { reader } = seat;
     const { sink, asked } = reader.parts;
     const isLeader = seat === this.#leader;
+    seat.vacate();
     if (!isLeader && (fresh === undefined || !this.#isFor(reader, fresh))) this.#sendAlone(seat, fresh);
     else {
       if (!isLeader) this.#host.count('coalesced');
@@ -302,9 +309,9 @@ export class Fill implements AnswerSink, Table {
     const { stored } = this.parts;
     const now = this.#host.now();
     if (stored?.isUsableOnError(now) !== true) return false;
-    const seats = this.#finish();
-    for (const { reader } of seats) {
-      const { sink, asked } = reader.parts;
+    for (const seat of this.#finish()) {
+      const { sink, asked } = seat.reader.parts;
+      seat.vacate();
       this.#host.count('stale');
       writeStored(
         sink,
@@ -327,6 +334,7 @@ export class Fill implements AnswerSink, Table {
   #sendAlone(seat: Seat, answer?: StoredAnswer): void {
     const { reader } = seat;
     this.#seats.delete(seat);
+    seat.vacate();
     if (answer?.matches(reader.parts.asked) === false && reader.vary === undefined)
       reader.vary = answer.verdict.vary;
     else reader.isAlone = true;

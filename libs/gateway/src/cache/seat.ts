@@ -58,6 +58,11 @@ export class Seat implements Flow {
     else this.#sendRest(rest);
   }
 
+  /** The reader was answered in another way, or waits elsewhere. */
+  vacate(): void {
+    this.#isOver = true;
+  }
+
   fail(error: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
