@@ -33,8 +33,8 @@ export interface Passage {
   identity: Identity | undefined;
   /** Name and value pairs that go to the instance beside those of the client. */
   readonly requestHeaders: string[];
-  /** Names, in lower case, of client fields that do not go to the instance: a cache asks with conditions of its own. Default: none. */
-  readonly withoutHeaders?: ReadonlySet<string>;
+  /** Names (lower case) of the client's fields that the instance does not get: credentials that were meant for the gateway alone. Default: none. */
+  withheldHeaders?: readonly string[];
   /** Name and value pairs that go on the answer, also on one that the gateway makes itself. */
   readonly answerHeaders: string[];
   /** Calls `listener` once when the exchange is over, however it ended. */

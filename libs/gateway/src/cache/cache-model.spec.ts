@@ -362,7 +362,7 @@ test('whoever waits with others, leaves, reads slowly: everyone gets one whole a
       expect(hits + misses + coalesced + stale + revalidated).toBeGreaterThanOrEqual(answered);
       expect(talks.every(({ isOver }) => isOver)).toBe(true);
     }),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
 });
 
@@ -427,6 +427,6 @@ test('a directive that forbids is never overlooked, whatever stands around it', 
         expect(control.isMalformed || control.has('private') || control.has('no-store')).toBe(true);
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
 });

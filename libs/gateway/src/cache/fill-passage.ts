@@ -25,7 +25,7 @@ export class FillPassage implements Passage {
   readonly clientAddress: string;
   identity: Passage['identity'];
   readonly requestHeaders: string[];
-  readonly withoutHeaders?: ReadonlySet<string>;
+  readonly withheldHeaders?: readonly string[];
   readonly answerHeaders: string[];
   #listeners: (() => void)[] | undefined = [];
 
@@ -41,11 +41,11 @@ export class FillPassage implements Passage {
     this.identity = passage.identity;
     this.requestHeaders = [...passage.requestHeaders, ...validators(stored)];
     this.answerHeaders = passage.answerHeaders;
-    const without = [
-      ...(passage.withoutHeaders ?? []),
+    const withheld = [
+      ...(passage.withheldHeaders ?? []),
       ...(isWhole || stored !== undefined ? conditions : []),
     ];
-    if (without.length > 0) this.withoutHeaders = new Set(without);
+    if (withheld.length > 0) this.withheldHeaders = withheld;
   }
 
   onEnd(listener: () => void): void {

@@ -47,7 +47,7 @@ describe('a stale answer with a validator', () => {
       undefined,
     ]);
     expect(instances.last.added('if-none-match')).toBe('"1"');
-    expect(instances.last.passage.withoutHeaders).toEqual(new Set(['if-none-match', 'if-modified-since']));
+    expect(instances.last.passage.withheldHeaders).toEqual(['if-none-match', 'if-modified-since']);
     time.pass(19);
     expect(get().cacheStatus).toBe('mesh; hit; ttl=1');
     expect(asks()).toBe(2);
@@ -172,7 +172,7 @@ describe('conditions of the client', () => {
   test('a miss asks for the whole, so that others can have it; the client gets its 304 and the rest is still stored', () => {
     const { instances, get, asks } = kit();
     const client = get({ 'If-None-Match': '"1"' });
-    expect(instances.last.passage.withoutHeaders?.has('if-none-match')).toBe(true);
+    expect(instances.last.passage.withheldHeaders?.includes('if-none-match')).toBe(true);
     instances.last.head(tagged);
     expect([client.status, client.isEnded]).toEqual([304, true]);
     client.flow?.abort(new Error('gone'));

@@ -1,12 +1,12 @@
 import type { RawHeaders } from '../forward/hop-headers.ts';
 import type { AnswerSink, Flow } from '../passage.ts';
-import { BodyLog } from './body-log.ts';
+import { Audience } from './audience.ts';
 import type { ForwardReason } from './cache-status.ts';
 import { isNotModified, writeStored } from './conditional.ts';
 import { FillPassage } from './fill-passage.ts';
 import type { Head } from './judge.ts';
 import type { Reader, ReaderParts } from './reader.ts';
-import { Seat, type Table } from './seat.ts';
+import type { Seat } from './seat.ts';
 import type { StoredAnswer } from './stored-answer.ts';
 
 /** What a fill needs of its cache. */
@@ -45,7 +45,6 @@ export interface FillParts extends ReaderParts {
 const failures: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 const standsIn = new DOMException('a stored answer is used instead', 'AbortError');
-const tooSlow = new Error('The client reads too slowly to share an answer that is not kept.');
 
 /** How many others wait with one fetch at most; more go alone. */
 const maxSeats = 4_096;
@@ -67,14 +66,13 @@ const refreshPauseMs = 1_000;
  * Nobody waits for another's slow client: while the answer is stored, the log is bounded by its greatest size; after that by the pace of the
  * first seat, and whoever is too far behind is let go. It ends when nobody is left, unless it refreshes in the background.
  */
-export class Fill implements AnswerSink, Table {
+export class Fill implements AnswerSink {
   readonly parts: FillParts;
   /** Ends the wait of those who joined; the host's. */
   timer: NodeJS.Timeout | undefined;
   readonly #host: FillHost;
   readonly #passage: FillPassage;
-  readonly #seats = new Set<Seat>();
-  readonly #log = new BodyLog();
+  readonly #audience: Audience;
   #state: 'waiting' | 'storing' | 'passing' | 'done' = 'waiting';
   #answer: StoredAnswer | undefined;
   #leader: Seat | undefined;
@@ -82,7 +80,6 @@ export class Fill implements AnswerSink, Table {
   #abortReason: Error | undefined;
   #sentAt = 0;
   #reserved = 0;
-  #isPaused = false;
   /** Goes on with nobody there. */
   #isDetached = false;
   #isForgotten = false;
@@ -90,6 +87,14 @@ export class Fill implements AnswerSink, Table {
   constructor(parts: FillParts, host: FillHost) {
     this.parts = parts;
     this.#host = host;
+    this.#audience = new Audience(parts.rules.maxEntryBytes, {
+      left: (reason) => {
+        if (this.#state !== 'done' && this.#isAbandoned) this.#stop(reason);
+      },
+      room: () => {
+        this.#flow?.resume();
+      },
+    });
     this.#passage = new FillPassage(parts.passage, {
       stored: parts.stored,
       isWhole: parts.isShared,
@@ -100,7 +105,7 @@ export class Fill implements AnswerSink, Table {
   /** Asks the instance: for this reader, or for the store alone. */
   start(reader: Reader | undefined): void {
     if (reader === undefined) this.#isDetached = true;
-    else this.#leader = this.#seat(reader);
+    else this.#leader = this.#audience.seat(reader);
     this.#sentAt = this.#host.now();
     try {
       this.#flow = this.parts.next(this.#passage, this);
@@ -112,10 +117,10 @@ export class Fill implements AnswerSink, Table {
 
   /** Whether the reader gets this answer too, if it turns out to be for sharing. */
   join(reader: Reader): boolean {
-    if (this.#seats.size >= maxSeats || (this.#state !== 'waiting' && this.#state !== 'storing'))
-      return false;
+    if (this.#audience.size >= maxSeats) return false;
+    if (this.#state !== 'waiting' && this.#state !== 'storing') return false;
     if (this.#answer !== undefined && !this.#isFor(reader, this.#answer)) return false;
-    const seat = this.#seat(reader);
+    const seat = this.#audience.seat(reader);
     if (this.#answer !== undefined) this.#serve(seat, this.#answer);
     return true;
   }
@@ -124,33 +129,23 @@ export class Fill implements AnswerSink, Table {
   forget(): void {
     this.#isForgotten = true;
     this.#host.close(this);
-    if (this.#state === 'storing') this.#stopStoring();
+    if (this.#state !== 'storing') return;
+    this.#stopStoring();
+    if (this.#isAbandoned) this.#stop(standsIn);
   }
 
   /** Those who wait have waited long enough; the first goes on alone. */
   dismiss(): void {
     if (this.#state !== 'waiting') return;
     this.#host.close(this);
-    for (const seat of [...this.#seats]) if (seat !== this.#leader) this.#sendAlone(seat);
-    if (this.#seats.size === 0 && !this.#isDetached) this.#stop(standsIn);
-  }
-
-  leave(seat: Seat, reason: Error): void {
-    this.#seats.delete(seat);
-    if (this.#state === 'done') return;
-    if (this.#seats.size === 0 && !this.#isDetached) this.#stop(reason);
-    else this.#flowOn();
-  }
-
-  resumed(seat: Seat): void {
-    seat.pump(this.#log);
-    this.#flowOn();
+    for (const seat of this.#audience.others(this.#leader)) this.#sendAlone(seat);
+    if (this.#isAbandoned) this.#stop(standsIn);
   }
 
   inform(status: number, rawHeaders: RawHeaders): void {
     const leader = this.#leader;
-    if (this.#state !== 'waiting' || leader === undefined || !this.#seats.has(leader)) return;
-    leader.reader.parts.sink.inform(status, rawHeaders);
+    if (this.#state === 'waiting' && this.#audience.has(leader))
+      leader.reader.parts.sink.inform(status, rawHeaders);
   }
 
   head(status: number, statusMessage: string, raw: RawHeaders): void {
@@ -164,21 +159,23 @@ export class Fill implements AnswerSink, Table {
 
   data(chunk: Buffer): boolean {
     if (this.#state !== 'storing' && this.#state !== 'passing') return true;
-    this.#log.push(chunk);
-    if (this.#state === 'storing' && !this.#reserve(chunk.length)) this.#stopStoring();
-    for (const seat of this.#seats) seat.pump(this.#log);
-    return this.#hasRoom();
+    if (this.#state === 'storing' && !this.#reserve(chunk.length)) {
+      this.#stopStoring();
+      if (this.#isAbandoned) this.#stop(standsIn);
+    }
+    return this.#audience.push(chunk);
   }
 
   end(rawTrailers: RawHeaders): void {
     if (this.#state !== 'storing' && this.#state !== 'passing') return;
     const answer = this.#state === 'storing' ? this.#answer : undefined;
-    const isWhole = answer !== undefined && rawTrailers.length === 0 && this.#isWhole(answer);
-    if (isWhole) answer.complete(this.#log.chunks, this.#log.bytes);
+    const { log } = this.#audience;
+    const isWhole = answer !== undefined && rawTrailers.length === 0 && isComplete(answer, log.bytes);
+    if (isWhole) answer.complete(log.chunks, log.bytes);
     const seats = this.#finish();
     if (isWhole) this.#host.keep(this.parts, answer);
     for (const seat of seats) {
-      const rest = isWhole ? answer.body.subarray(seat.sentBytes) : this.#log.from(seat.at);
+      const rest = isWhole ? answer.body.subarray(seat.sentBytes) : log.from(seat.at);
       seat.end(rest, rawTrailers);
     }
   }
@@ -205,35 +202,32 @@ export class Fill implements AnswerSink, Table {
     }
   }
 
-  #seat(reader: Reader): Seat {
-    const seat = new Seat(reader, this);
-    this.#seats.add(seat);
-    reader.follow(seat);
-    return seat;
-  }
-
   /** A new answer, to keep or to pass on. */
   #take(head: Head, statusMessage: string): void {
     const { stored } = this.parts;
     const answer = this.#isForgotten ? undefined : this.#host.admit(this.parts, head, statusMessage);
     const isKept = answer !== undefined && (answer.declaredBytes ?? 0) <= this.parts.rules.maxEntryBytes;
     if (stored !== undefined && !isKept && head.status < 500) this.#host.remove(this.parts, stored);
-    this.#state = isKept ? 'storing' : 'passing';
+    this.#state = 'storing';
     if (isKept) this.#answer = answer;
-    else this.#host.close(this);
+    else this.#stopStoring();
     if (this.#leader !== undefined) this.#host.count('misses');
     this.#greetLeader(head, statusMessage, isKept);
-    for (const seat of [...this.#seats]) {
-      if (seat === this.#leader) continue;
+    for (const seat of this.#audience.others(this.#leader)) {
       if (isKept && this.#isFor(seat.reader, answer)) this.#serve(seat, answer);
       else this.#sendAlone(seat, answer);
     }
-    if (this.#seats.size === 0 && !(isKept && this.#isDetached)) this.#stop(standsIn);
+    if (this.#isAbandoned) this.#stop(standsIn);
+  }
+
+  /** Nobody is there, and it is not for the store either. */
+  get #isAbandoned(): boolean {
+    return this.#audience.size === 0 && !(this.#isDetached && this.#state !== 'passing');
   }
 
   #greetLeader({ status, raw }: Head, statusMessage: string, isKept: boolean): void {
     const leader = this.#leader;
-    if (leader === undefined || !this.#seats.has(leader)) return;
+    if (!this.#audience.has(leader)) return;
     const mark = this.#mark(status, isKept ? '; stored' : '');
     const { sink, asked } = leader.reader.parts;
     if (isKept && this.#answer !== undefined && isNotModified(asked, this.#answer)) {
@@ -250,12 +244,11 @@ export class Fill implements AnswerSink, Table {
     const pairs = answer.pairs(this.#host.now(), mark);
     if (seat !== this.#leader) this.#host.count('coalesced');
     if (isNotModified(asked, answer)) {
-      this.#seats.delete(seat);
-      seat.vacate();
+      this.#audience.dismiss(seat);
       writeStored(sink, answer, pairs, asked, false);
     } else {
       sink.head(answer.status, answer.statusMessage, pairs);
-      seat.pump(this.#log);
+      seat.pump(this.#audience.log);
     }
   }
 
@@ -333,8 +326,7 @@ export class Fill implements AnswerSink, Table {
   /** The answer is not for this reader: another variant is fetched for it and its like, anything else for it alone. */
   #sendAlone(seat: Seat, answer?: StoredAnswer): void {
     const { reader } = seat;
-    this.#seats.delete(seat);
-    seat.vacate();
+    this.#audience.dismiss(seat);
     if (answer?.matches(reader.parts.asked) === false && reader.vary === undefined)
       reader.vary = answer.verdict.vary;
     else reader.isAlone = true;
@@ -342,40 +334,20 @@ export class Fill implements AnswerSink, Table {
   }
 
   #reserve(bytes: number): boolean {
-    if (this.#log.bytes > this.parts.rules.maxEntryBytes || !this.#host.reserve(bytes)) return false;
+    const all = this.#audience.log.bytes + bytes;
+    if (all > this.parts.rules.maxEntryBytes || !this.#host.reserve(bytes)) return false;
     this.#reserved += bytes;
     return true;
   }
 
+  /** What comes is passed on from now on, and not kept. */
   #stopStoring(): void {
     this.#state = 'passing';
     this.#answer = undefined;
+    this.#audience.letGo();
     this.#host.release(this.#reserved);
     this.#reserved = 0;
     this.#host.close(this);
-    if (this.#seats.size === 0) this.#stop(standsIn);
-  }
-
-  /** Whether more may come: while it is stored, always; else as fast as the first seat reads. */
-  #hasRoom(): boolean {
-    if (this.#state !== 'passing') return true;
-    const [first] = this.#seats;
-    for (const seat of this.#seats) {
-      if (seat === first || this.#log.bytes - seat.sentBytes <= this.parts.rules.maxEntryBytes) continue;
-      this.#seats.delete(seat);
-      seat.fail(tooSlow);
-    }
-    this.#log.trim(Math.min(...[...this.#seats].map(({ at }) => at)));
-    this.#isPaused = first?.isPaused === true;
-    return !this.#isPaused;
-  }
-
-  #flowOn(): void {
-    if (this.#isPaused && this.#hasRoom()) this.#flow?.resume();
-  }
-
-  #isWhole({ status, declaredBytes }: StoredAnswer): boolean {
-    return status === 204 || declaredBytes === undefined || declaredBytes === this.#log.bytes;
   }
 
   #stop(reason: Error): void {
@@ -386,14 +358,16 @@ export class Fill implements AnswerSink, Table {
 
   /** Ends it and gives those who are still there. */
   #finish(): readonly Seat[] {
-    const seats = [...this.#seats];
-    this.#seats.clear();
     this.#state = 'done';
     this.#host.release(this.#reserved);
     this.#reserved = 0;
     this.#host.close(this);
     this.#host.over(this);
     this.#passage.end();
-    return seats;
+    return this.#audience.dissolve();
   }
+}
+
+function isComplete({ status, declaredBytes }: StoredAnswer, bytes: number): boolean {
+  return status === 204 || declaredBytes === undefined || declaredBytes === bytes;
 }

@@ -360,7 +360,7 @@ describe('wishes of the client', () => {
     get();
     const by = get({ headers });
     expect([by.cacheStatus, asks()]).toEqual(['mesh; fwd=bypass', 2]);
-    expect(instances.last.passage.withoutHeaders).toBeUndefined();
+    expect(instances.last.passage.withheldHeaders).toBeUndefined();
     get();
     expect(asks()).toBe(2);
   });
