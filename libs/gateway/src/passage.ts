@@ -33,6 +33,8 @@ export interface Passage {
   identity: Identity | undefined;
   /** Name and value pairs that go to the instance beside those of the client. */
   readonly requestHeaders: string[];
+  /** Names (lower case) of the client's fields that the instance does not get: credentials that were meant for the gateway alone. Default: none. */
+  withheldHeaders?: readonly string[];
   /** Name and value pairs that go on the answer, also on one that the gateway makes itself. */
   readonly answerHeaders: string[];
   /** Calls `listener` once when the exchange is over, however it ended. */
