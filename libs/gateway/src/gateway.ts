@@ -1,7 +1,13 @@
 import { HttpProblem, sendProblem } from '@mesh/problem';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import { assemble, type Kit } from './lane/assemble.ts';
-import { explain, type Candidate, type Explanation, type RequestDescription } from './routing/explain.ts';
+import {
+  explain,
+  shownRoute,
+  type Candidate,
+  type Explanation,
+  type RequestDescription,
+} from './routing/explain.ts';
 import type { ProxyClient } from './forward/proxy-client.ts';
 import { discardRest } from './forward/request-body.ts';
 import { KnownServices } from './known-services.ts';
@@ -36,6 +42,14 @@ export interface GatewayOptions {
   readonly onRollback?: (route: string, rolledBack: RolledBack) => void;
 }
 
+/** The routes of a gateway at one moment. */
+export interface GatewaySnapshot {
+  /** Counts the configurations, from 1. */
+  readonly revision: number;
+  /** Without secrets; `turnedOff` names the branches that were rolled back. */
+  readonly routes: readonly (Route & { readonly turnedOff: readonly string[] })[];
+}
+
 /** What an update has changed, and what to give to the next one to take it back. */
 export interface RouteChange extends RouteDiff {
   readonly previous: RoutesInput;
@@ -61,6 +75,7 @@ export class Gateway {
   readonly #known = new KnownServices();
   readonly #instances: (service: string) => readonly Candidate[];
   #live: LiveRoutes;
+  #revision = 1;
 
   /** @throws RouteConfigError for routes that make no sense; RangeError for another option. */
   constructor(options: GatewayOptions) {
@@ -100,7 +115,17 @@ export class Gateway {
     const after = this.#read(routes, file, before);
     this.#note(after);
     this.#live = after;
+    this.#revision++;
     return { ...diffRoutes(before.routes, after.routes), previous: { routes: [...before.routes] } };
+  }
+
+  /** The routes as they may be shown, and what has become of their splits; plain data. */
+  getSnapshot(): GatewaySnapshot {
+    const live = this.#live;
+    return {
+      revision: this.#revision,
+      routes: live.routes.map((route) => ({ ...shownRoute(route), turnedOff: live.turnedOff(route.id) })),
+    };
   }
 
   /** What would happen to a request, without sending it. */

@@ -18,7 +18,7 @@ export { Upstream } from './compose/upstream.ts';
 export type { Answer, AnswerSource, Loaded, UpstreamOptions, UpstreamSnapshot } from './compose/upstream.ts';
 
 export { createGateway, Gateway } from './gateway.ts';
-export type { GatewayOptions, RouteChange } from './gateway.ts';
+export type { GatewayOptions, GatewaySnapshot, RouteChange } from './gateway.ts';
 export type { RoutePolicies } from './lane/lane.ts';
 export { readRoutes } from './routing/read-routes.ts';
 export type { ReadRoutesOptions } from './routing/read-routes.ts';
@@ -28,3 +28,7 @@ export type { Route, RouteInput, RoutesInput } from './routing/route-schema.ts';
 export type { RouteDiff } from './routing/route-diff.ts';
 export type { RolledBack } from './routing/split-guard.ts';
 export type { Candidate, Explanation, RequestDescription } from './routing/explain.ts';
+export { followRoutesFile } from './routing/follow-routes-file.ts';
+export type { FollowedFile, FollowOptions } from './routing/follow-routes-file.ts';
+export { inspectRoutes } from './routing/inspect-routes.ts';
+export type { InspectRoutesOptions } from './routing/inspect-routes.ts';

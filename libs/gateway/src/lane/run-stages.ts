@@ -14,7 +14,7 @@ export function runStages(
   for (let at = from; at < stages.length; at++) {
     const answer = ask(stages[at], passage);
     if (answer === undefined) continue;
-    if (!(answer instanceof Promise)) {
+    if (!('then' in answer)) {
       settled(answer);
       return;
     }

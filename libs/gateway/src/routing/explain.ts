@@ -1,5 +1,6 @@
 import type { Lane, Step } from '../lane/lane.ts';
 import type { LiveRoutes } from './live-routes.ts';
+import type { Route } from './route-schema.ts';
 import type { RequestTarget } from './request-target.ts';
 import { readTarget } from './request-target.ts';
 import { stickyKey } from './split.ts';
@@ -103,7 +104,7 @@ function fits({ metadata, version }: Candidate, where: Readonly<Record<string, s
   );
 }
 
-const secretNames = /secret|token|passw|credential|authorization|cookie|(?:^|[^a-z])keys?$/i;
+const secretNames = /secret|token|passw|credential|authorization|cookie|api-?keys?|private/i;
 
 /** A copy in which texts under names that sound secret are hidden. */
 export function withoutSecrets(value: unknown): unknown {
@@ -115,4 +116,10 @@ export function withoutSecrets(value: unknown): unknown {
       secretNames.test(name) ? '[hidden]' : withoutSecrets(inner),
     ]),
   );
+}
+
+/** A route as it may be shown: names that its match and its stickiness look at are no secrets, what it writes may be. */
+export function shownRoute(route: Route): Route {
+  const { match, sticky } = route;
+  return { ...(withoutSecrets(route) as Route), match, ...(sticky !== undefined && { sticky }) };
 }

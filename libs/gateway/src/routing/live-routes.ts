@@ -74,6 +74,11 @@ export class LiveRoutes {
     return isDeepStrictEqual(lane?.route, route) ? lane : undefined;
   }
 
+  /** Names of the branches of a route's split that were turned off. */
+  turnedOff(id: string): readonly string[] {
+    return this.#lanes.get(id)?.split?.turnedOff ?? [];
+  }
+
   /** Every service that a route names. */
   get services(): string[] {
     return [...this.#lanes.values()].flatMap(({ ways }) => ways.flatMap(({ service }) => service ?? []));
