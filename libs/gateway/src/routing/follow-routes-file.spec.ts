@@ -95,6 +95,19 @@ test('a file that is away and a text that is refused are told, and then followed
   expect(errors.at(-1)).toMatchObject({ message: 'refused' });
 });
 
+test('what is known already is no news', async () => {
+  const path = join(await folder(), 'routes.yaml');
+  await writeFile(path, 'one');
+  const texts: string[] = [];
+  const options = { onText: (text: string) => texts.push(text), onError: () => undefined, known: 'one' };
+  const file = followRoutesFile(path, options);
+  cleanups.push(() => {
+    file.close();
+  });
+  await file.reload();
+  expect(texts).toEqual([]);
+});
+
 test('the same text again is no news', async () => {
   const path = join(await folder(), 'routes.yaml');
   await writeFile(path, 'one');

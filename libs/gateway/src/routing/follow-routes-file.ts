@@ -8,6 +8,8 @@ export interface FollowOptions {
   readonly onText: (text: string, file: string) => void;
   /** Called when the file cannot be read or watched, and when `onText` throws; the next change is followed all the same. */
   readonly onError: (error: Error) => void;
+  /** What has been read already and is no news. Default: nothing. */
+  readonly known?: string;
   /** Quiet time after a change before the file is read, in ms: editors write in several steps. Default 100. */
   readonly debounceMs?: number;
 }
@@ -48,6 +50,7 @@ class Follower implements FollowedFile {
     }
     this.#path = resolve(path);
     this.#options = options;
+    this.#text = options.known;
     this.#debounceMs = debounceMs;
     this.#watcher = watch(dirname(this.#path), { persistent: false }, (_event, name) => {
       // Some systems do not tell the name, and a link may lead through another one of the folder.
