@@ -12,8 +12,7 @@ export { meshMetrics } from './operations/metrics.ts';
 export type { CircuitMetrics, CircuitStatus, MeshMetrics } from './operations/metrics.ts';
 export type { ProxyClient } from './forward/proxy-client.ts';
 export { proxyRoutes } from './proxy.ts';
-export type { ProxyRoutesOptions } from './proxy.ts';
-export type { ProxyRoute } from './routing/route-table.ts';
+export type { ProxyRoute, ProxyRoutesOptions } from './proxy.ts';
 export { upstreamProblem } from './upstream-failure.ts';
 export { Upstream } from './compose/upstream.ts';
 export type { Answer, AnswerSource, Loaded, UpstreamOptions, UpstreamSnapshot } from './compose/upstream.ts';
@@ -39,3 +38,20 @@ export {
   type TraceFilter,
   type TraceLogOptions,
 } from './operations/trace-log.ts';
+
+// routing/
+export { createGateway, Gateway } from './gateway.ts';
+export type { GatewayOptions, GatewaySnapshot, RouteChange } from './gateway.ts';
+export type { RoutePolicies } from './lane/lane.ts';
+export { readRoutes } from './routing/read-routes.ts';
+export type { ReadRoutesOptions } from './routing/read-routes.ts';
+export { isRouteConfigError, RouteConfigError } from './routing/config-error.ts';
+export type { RouteFault } from './routing/config-error.ts';
+export type { Route, RouteInput, RoutesInput } from './routing/route-schema.ts';
+export type { RouteDiff } from './routing/route-diff.ts';
+export type { RolledBack } from './routing/split-guard.ts';
+export type { Candidate, Explanation, RequestDescription } from './routing/explain.ts';
+export { followRoutesFile } from './routing/follow-routes-file.ts';
+export type { FollowedFile, FollowOptions } from './routing/follow-routes-file.ts';
+export { inspectRoutes } from './routing/inspect-routes.ts';
+export type { InspectRoutesOptions } from './routing/inspect-routes.ts';

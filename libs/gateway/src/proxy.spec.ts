@@ -827,7 +827,7 @@ describe('options', () => {
     [{ idleTimeoutMs: 1.5 }, 'idleTimeoutMs'],
     [{ dynamicPrefix: 'api' }, 'dynamicPrefix'],
     [{ dynamicPrefix: '/api/' }, 'dynamicPrefix'],
-    [{ routes: [{ prefix: '/a/:b', service: 'a' }] }, 'prefix'],
+    [{ routes: [{ prefix: '/a/*', service: 'a' }] }, 'prefix'],
     [{ routes: [{ prefix: '/a', service: 'localhost' }] }, 'service'],
     [{ routes: [{ prefix: '/a', service: 'a', rewrite: '/b/' }] }, 'rewrite'],
     [

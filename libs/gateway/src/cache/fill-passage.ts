@@ -27,9 +27,13 @@ export class FillPassage implements Passage {
   readonly requestHeaders: string[];
   readonly withheldHeaders?: readonly string[];
   readonly answerHeaders: string[];
+  readonly notes: Passage['notes'];
+  readonly #passage: Passage;
   #listeners: (() => void)[] | undefined = [];
 
   constructor(passage: Passage, { stored, isWhole, query }: FillRequest) {
+    this.#passage = passage;
+    this.notes = passage.notes;
     this.request = passage.request;
     this.reply = passage.reply;
     this.routeId = passage.routeId;
@@ -46,6 +50,14 @@ export class FillPassage implements Passage {
       ...(isWhole || stored !== undefined ? conditions : []),
     ];
     if (withheld.length > 0) this.withheldHeaders = withheld;
+  }
+
+  get call(): Passage['call'] {
+    return this.#passage.call;
+  }
+
+  set call(call: Passage['call']) {
+    this.#passage.call = call;
   }
 
   onEnd(listener: () => void): void {

@@ -1,8 +1,9 @@
 import { HttpProblem } from '@mesh/problem';
 import { createCallContext, type CallWishes } from '@mesh/service-client';
 import type { IncomingMessage } from 'node:http';
-import type { Flow, Forward, Passage } from '../passage.ts';
+import type { Flow, Forward } from '../passage.ts';
 import type { ForwardedFields } from './forwarded.ts';
+import { without } from './hop-headers.ts';
 import { isOriginAllowed } from './origin-check.ts';
 import { RequestBody } from './request-body.ts';
 import { readRequestHead, type RequestHead } from './request-head.ts';
@@ -29,7 +30,7 @@ export interface ForwardOptions {
    */
   readonly origins?: readonly string[] | false;
   /** What a call is to be like (policy, canary, deadline), beside its trace. Default: as the client has it. */
-  readonly wishes?: (passage: Passage) => CallWishes;
+  readonly wishes?: CallWishes;
 }
 
 /**
@@ -43,12 +44,15 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
   const { bodyLimit, wishes, forwarded, host = 'client' } = options;
 
   return (passage, sink) => {
-    const { request, service, path, trace, requestHeaders } = passage;
+    const { request, service, path, trace, requestHeaders, withheldHeaders } = passage;
     const head = readRequestHead(request.raw.rawHeaders);
     const refusal = refusalOf(head, bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
     if (refusal !== undefined) {
       sink.fail(refusal);
       return nothing;
+    }
+    if (withheldHeaders !== undefined && withheldHeaders.length > 0) {
+      head.headers = without(head.headers, new Set(withheldHeaders));
     }
     const { headers } = head;
     if (host === 'client' && head.host !== undefined) headers.unshift('host', head.host);
@@ -58,8 +62,10 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
     for (const part of requestHeaders) headers.push(part);
     const upgrade = isHandshake(request.raw) ? 'websocket' : undefined;
     const hasBody = head.isChunked || head.length > 0;
-    const body = hasBody ? new RequestBody(request.raw, { limit: bodyLimit }) : null;
-    const context = createCallContext(wishes === undefined ? { trace } : { trace, ...wishes(passage) });
+    const body = hasBody ? new RequestBody(request.raw, { limit: bodyLimit, notes: passage.notes }) : null;
+    const context = createCallContext(wishes);
+    context.trace = trace;
+    passage.call = context;
     const { method } = request;
     const flow = transport({ service, method, path, body, context, rawHeaders: headers, upgrade }, sink);
     body?.onTooLarge(() => {

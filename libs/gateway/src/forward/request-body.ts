@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import type { ExchangeNotes } from '../passage.ts';
 import { sendContinue } from './expectations.ts';
 
 /** What a body may be. */
 export interface BodyLimits {
   /** Most bytes. */
   readonly limit: number;
+  /** Where the bytes are counted, if anywhere. */
+  readonly notes?: Pick<ExchangeNotes, 'bytesSent'> | undefined;
 }
 
 /**
@@ -15,14 +18,16 @@ export interface BodyLimits {
 export class RequestBody extends Readable {
   readonly #source: IncomingMessage;
   readonly #limit: number;
+  readonly #notes: Pick<ExchangeNotes, 'bytesSent'> | undefined;
   #tooLarge: (() => void) | undefined;
   #received = 0;
   #isAttached = false;
 
-  constructor(source: IncomingMessage, { limit }: BodyLimits) {
+  constructor(source: IncomingMessage, { limit, notes }: BodyLimits) {
     super();
     this.#source = source;
     this.#limit = limit;
+    this.#notes = notes;
     // The dispatcher may have stopped listening already: an error without a listener would end the process.
     this.on('error', ignore);
   }
@@ -55,6 +60,7 @@ export class RequestBody extends Readable {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#received += chunk.length;
+    if (this.#notes !== undefined) this.#notes.bytesSent += chunk.length;
     if (this.#received > this.#limit) {
       this.#source.pause();
       const tell = this.#tooLarge;

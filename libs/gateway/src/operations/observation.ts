@@ -1,4 +1,4 @@
-import type { Passage } from '../passage.ts';
+import type { ExchangeNotes, Passage } from '../passage.ts';
 import type { RouteMetrics, RouteSeries } from './route-metrics.ts';
 import type { TraceLog } from './trace-log.ts';
 
@@ -14,11 +14,7 @@ export interface Observers {
  * What is seen of one passage, from its beginning to its end. Those who know more write it here on the way; at the end it is counted
  * and noted, once. The status is that of the answer on the wire, so a problem of the gateway and one of an instance look the same.
  */
-export class Observation {
-  /** Id of the instance that answered. */
-  instance = '';
-  /** Instances that were asked, repetitions included. */
-  attempts = 0;
+export class Observation implements ExchangeNotes {
   /** Body bytes to the instance and from it. */
   bytesSent = 0;
   bytesReceived = 0;
@@ -63,7 +59,7 @@ export class Observation {
     if (series !== undefined) {
       series.bytesSent += this.bytesSent;
       series.bytesReceived += this.bytesReceived;
-      series.end(status, durationMs, this.instance);
+      series.end(status, durationMs, this.#passage.call?.instance ?? '');
     }
     this.#note(status, durationMs);
   }
@@ -71,15 +67,15 @@ export class Observation {
   #note(status: number, durationMs: number): void {
     const entry = this.#observers.traces?.take();
     if (entry === undefined) return;
-    const { request, trace, routeId, service } = this.#passage;
+    const { request, trace, routeId, service, call } = this.#passage;
     entry.trace = trace;
     entry.startedAt = Date.now() - durationMs;
     entry.method = request.method;
     entry.path = request.raw.url ?? '';
     entry.route = routeId;
     entry.service = service;
-    entry.instance = this.instance;
-    entry.attempts = this.attempts;
+    entry.instance = call?.instance ?? '';
+    entry.attempts = call?.attempts ?? 0;
     entry.status = status;
     entry.durationMs = durationMs;
     entry.stagesMs = this.#stagesMs;

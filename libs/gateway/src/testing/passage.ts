@@ -27,6 +27,8 @@ export function passageOf(parts: PassageParts = {}): Passage {
     identity: undefined,
     requestHeaders: [],
     answerHeaders: [],
+    call: undefined,
+    notes: undefined,
     onEnd: () => undefined,
   };
 }
