@@ -20,16 +20,16 @@ const json = 'application/json; charset=utf-8';
 /** Services that are encoded without a pause in an answer of all of them: a few milliseconds. */
 const instancesAtOnce = 1000;
 
-interface CachedText {
+interface CachedAnswer {
   readonly revision: string;
   readonly beats: number;
-  readonly text: string;
+  readonly bytes: Buffer;
 }
 
 /** `GET /services` and `GET /services/:name`. */
 export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, waitRoom: WaitRoom): void {
   const onRequest = gate.hook('read');
-  const cached = new WeakMap<ServiceEntry, CachedText>();
+  const cached = new WeakMap<ServiceEntry, CachedAnswer>();
 
   app.get(
     '/services',
@@ -73,12 +73,17 @@ export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, wait
         response: { 200: serviceAnswer },
       },
     },
-    async (request, reply) => {
-      const { query } = request;
-      const key = serviceKey({ name: request.params.name, namespace: query.namespace });
-      if (query.wait !== undefined && query.wait > 0) await afterWaiting(request, key, query.wait * 1000);
+    (request, reply) => {
+      const { namespace, wait = 0 } = request.query;
+      const key = serviceKey({ name: request.params.name, namespace });
+      if (wait > 0) {
+        return afterWaiting(request, key, wait * 1000).then(() => {
+          answer(request, reply, key);
+          return reply as never;
+        });
+      }
       answer(request, reply, key);
-      return reply as never;
+      return;
     },
   );
 
@@ -92,17 +97,19 @@ export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, wait
     if (service === undefined) {
       throw new RegistryError('ERR_SERVICE_UNKNOWN', `no instance of ${key} is registered`);
     }
-    void reply.type(json).send(isPlain(request.query) ? plainText(service) : encode(service, request.query));
+    void reply
+      .type(json)
+      .send(isPlain(request.query) ? plainAnswer(service) : encode(service, request.query));
   }
 
-  /** The answer to the usual question, which is the same until something changes or beats. */
-  function plainText(service: ServiceEntry): string {
+  /** The answer to the usual question, which is the same until something changes or beats: encoded once, sent as it is. */
+  function plainAnswer(service: ServiceEntry): Buffer {
     const { revision, beats } = service;
     const known = cached.get(service);
-    if (known?.revision === revision && known.beats === beats) return known.text;
-    const text = encode(service, {});
-    cached.set(service, { revision, beats, text });
-    return text;
+    if (known?.revision === revision && known.beats === beats) return known.bytes;
+    const bytes = Buffer.from(encode(service, {}));
+    cached.set(service, { revision, beats, bytes });
+    return bytes;
   }
 
   /** Waits only when the caller has what there is. */
