@@ -22,7 +22,7 @@ const unsupportedRetryMs = 300_000;
 interface Beat {
   readonly instance: Instance;
   readonly signal: AbortSignal;
-  readonly settle: (error?: unknown) => void;
+  readonly settle: (error?: Error) => void;
 }
 
 /**
@@ -65,7 +65,7 @@ export class Heartbeats {
       const leave = (): void => {
         reject(signal.reason as Error);
       };
-      const settle = (error?: unknown): void => {
+      const settle = (error?: Error): void => {
         signal.removeEventListener('abort', leave);
         if (error === undefined) resolve();
         else reject(error);
@@ -110,7 +110,7 @@ export class Heartbeats {
       // What is wrong with one must not keep the others from their leases.
       const isRefused = error instanceof DiscoveryError && error.code === 'ERR_DISCOVERY_REJECTED';
       if (isRefused) this.#sendEach(beats);
-      else for (const { settle } of beats) settle(error);
+      else for (const { settle } of beats) settle(error as Error);
     } finally {
       release();
     }
