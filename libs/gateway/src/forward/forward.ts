@@ -46,6 +46,10 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
   return (passage, sink) => {
     const { request, service, path, trace, requestHeaders, withheldHeaders } = passage;
     const head = readRequestHead(request.raw.rawHeaders);
+    // A server of HTTP/1.0 knows no chunks, so somebody before us may have read another body (RFC 9112, 6.1).
+    if (head.isChunked && request.raw.httpVersionMinor === 0 && request.raw.httpVersionMajor === 1) {
+      head.fault = 'HTTP/1.0 has no Transfer-Encoding';
+    }
     const refusal = refusalOf(head, bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
     if (refusal !== undefined) {
       sink.fail(refusal);
