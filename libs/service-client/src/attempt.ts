@@ -23,7 +23,7 @@ export class Attempt extends Admission implements Sink {
   /** From the moment that the request is about to be written. */
   flow: Flow | undefined = undefined;
   state: 'live' | 'draining' | 'over' = 'live';
-  /** When its time without an answer is over. */
+  /** When its silence, before the head or within the body, has lasted too long. */
   dueAt = Infinity;
   /** Status of the final head. */
   status: number | undefined = undefined;
@@ -60,10 +60,12 @@ export class Attempt extends Admission implements Sink {
     this.#call.fail(this, error, kind);
   }
 
-  /** The time without an answer is over. */
+  /** It has been silent for too long. */
   expire(limitMs: number): void {
     const { instance } = this;
-    const message = `${this.#call.name} (${instance ?? ''}) did not answer within ${limitMs} ms`;
+    const what =
+      this.status === undefined ? 'did not answer within' : 'was silent in the middle of a body for';
+    const message = `${this.#call.name} (${instance ?? ''}) ${what} ${limitMs} ms`;
     const error = new TimeoutError(message, { instance, timeoutMs: limitMs });
     this.state = 'over';
     this.#cancelled = error;
@@ -116,6 +118,7 @@ export class Attempt extends Admission implements Sink {
     call.pass(this);
     this.#head(status, headers);
     this.state = 'over';
+    this.dueAt = Infinity;
     // A tunnel loads the instance for as long as it is open.
     socket.once('close', () => {
       this.clock.read();
@@ -126,8 +129,10 @@ export class Attempt extends Admission implements Sink {
   }
 
   onResponseData(_: Flow, chunk: Buffer): void {
-    if (this.state === 'live') this.#call.handler.onResponseData?.(this.#call, chunk);
-    else if (this.state === 'draining') {
+    if (this.state === 'live') {
+      if (this.dueAt < Infinity) this.dueAt = this.clock.read() + this.#call.bodyTimeoutMs;
+      this.#call.handler.onResponseData?.(this.#call, chunk);
+    } else if (this.state === 'draining') {
       this.#drained += chunk.length;
       if (this.#drained > drainLimit) this.cancel(undefined);
     }
@@ -157,9 +162,9 @@ export class Attempt extends Admission implements Sink {
   }
 
   #head(status: number, headers: Fields): boolean {
-    this.clock.read();
+    const now = this.clock.read();
     this.status = status;
-    this.dueAt = Infinity;
+    if (this.guarded !== undefined) this.#call.limit(this, this.#call.bodyTimeoutMs, now);
     this.settle(status >= 500 ? 'failure' : 'success');
     const retryAfterMs = status === 503 ? readRetryAfterMs(headers['retry-after']) : undefined;
     // Only of a 503: a 429 speaks of the caller, and others call through the same client.

@@ -116,6 +116,11 @@ export class Call extends Alarm implements Flow {
     return this.options.headersTimeout ?? this.rules.attemptTimeoutMs;
   }
 
+  /** Longest silence between two chunks of a body, in milliseconds; 0 = no limit. */
+  get bodyTimeoutMs(): number {
+    return this.options.bodyTimeout ?? this.rules.bodyTimeoutMs;
+  }
+
   pause(): void {
     this.#passed?.flow?.pause();
   }
@@ -135,22 +140,22 @@ export class Call extends Alarm implements Flow {
   start(): void {
     this.handler.onRequestStart?.(this, null);
     if (this.#over) return;
-    if (this.deadlineAt < Infinity) this.stack.wheel.arm(this, this.deadlineAt - this.startedAt, this.startedAt);
+    if (this.deadlineAt < Infinity)
+      this.stack.wheel.arm(this, this.deadlineAt - this.startedAt, this.startedAt);
     this.#next(false);
   }
 
   /** The attempt has been sent, or has made progress: its silence counts from now. */
   putOff(attempt: Attempt): void {
-    const limitMs = this.attemptTimeoutMs;
-    if (attempt.dueAt < Infinity) attempt.dueAt = this.clock.read() + limitMs;
+    // In the turn in which it began nothing has to be put off; that is the rule for requests without a body.
+    if (attempt.dueAt === Infinity || attempt.startedAt === this.clock.now()) return;
+    attempt.dueAt = this.clock.read() + this.attemptTimeoutMs;
   }
 
-  /** Begins to count the silence of an attempt at a service. */
-  limit(attempt: Attempt): void {
-    const limitMs = this.attemptTimeoutMs;
-    if (limitMs === 0) return;
-    attempt.dueAt = attempt.startedAt + limitMs;
-    this.#arm(attempt.dueAt, attempt.startedAt);
+  /** Begins to count the silence of an attempt: `limitMs` from `now`, 0 = no limit. */
+  limit(attempt: Attempt, limitMs: number, now: number): void {
+    attempt.dueAt = limitMs === 0 ? Infinity : now + limitMs;
+    this.#arm(attempt.dueAt, now);
   }
 
   /** The alarm is set for the earliest of its times, and only put off when it rings: most calls are over by then. */
@@ -161,7 +166,7 @@ export class Call extends Alarm implements Flow {
       return;
     }
     const attempt = this.#attempt;
-    if (attempt !== undefined && attempt.dueAt <= now) attempt.expire(this.attemptTimeoutMs);
+    if (attempt !== undefined && attempt.dueAt <= now) this.#silent(attempt, now);
     if (!this.#over) this.#arm(Math.min(this.deadlineAt, this.#attempt?.dueAt ?? Infinity), now);
   }
 
@@ -217,6 +222,13 @@ export class Call extends Alarm implements Flow {
     return headers;
   }
 
+  #silent(attempt: Attempt, now: number): void {
+    const isBody = attempt.status !== undefined;
+    // Who asked for a pause is not waiting.
+    if (isBody && attempt.flow?.paused === true) attempt.dueAt = now + this.bodyTimeoutMs;
+    else attempt.expire(isBody ? this.bodyTimeoutMs : this.attemptTimeoutMs);
+  }
+
   #arm(dueAt: number, now: number): void {
     if (dueAt === Infinity) return;
     const { wheel } = this.stack;
@@ -230,7 +242,10 @@ export class Call extends Alarm implements Flow {
   #expire(): void {
     const timeoutMs = Math.round(this.deadlineAt - this.startedAt);
     const { instance } = this.context;
-    this.#stop(new TimeoutError(`the call did not end within ${timeoutMs} ms`, { timeoutMs, instance }), false);
+    this.#stop(
+      new TimeoutError(`the call did not end within ${timeoutMs} ms`, { timeoutMs, instance }),
+      false,
+    );
   }
 
   #next(fresh: boolean): void {

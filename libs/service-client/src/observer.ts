@@ -46,7 +46,12 @@ export function tell(listener: () => void): void {
   }
 }
 
-export function tellAttempt(observer: Observer, call: Call, attempt: Attempt, error: Error | undefined): void {
+export function tellAttempt(
+  observer: Observer,
+  call: Call,
+  attempt: Attempt,
+  error: Error | undefined,
+): void {
   const { instance = '', outcome = 'ignored', latencyMs = 0, status } = attempt;
   tell(() =>
     observer.attemptEnded?.({

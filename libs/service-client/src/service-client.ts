@@ -12,7 +12,13 @@ import type { Observer } from './observer.ts';
 import { durationMs, integer } from './options.ts';
 import { readRules, usualRules, type CallPolicy } from './call-policy.ts';
 import { retryParts, type RetryOptions } from './retry.ts';
-import { ServicePools, type Balancing, type ServiceOptions, type ServicePoolOptions, type ServiceSnapshot } from './service-pool.ts';
+import {
+  ServicePools,
+  type Balancing,
+  type ServiceOptions,
+  type ServicePoolOptions,
+  type ServiceSnapshot,
+} from './service-pool.ts';
 import { ServiceResponse } from './service-response.ts';
 import { Stack } from './stack.ts';
 import { StackDispatcher } from './stack-dispatcher.ts';
@@ -213,7 +219,10 @@ function known<T extends object>(fields: T): Known<T> {
 
 function poolOptions(options: ServiceClientOptions, transport: Transport): ServicePoolOptions {
   const { strategy, balancing, circuitBreaker, maxServices, services, retry } = options;
-  return { ...known({ strategy, balancing, circuitBreaker, maxServices, services, retryBudget: retry }), transport };
+  return {
+    ...known({ strategy, balancing, circuitBreaker, maxServices, services, retryBudget: retry }),
+    transport,
+  };
 }
 
 function readCall(

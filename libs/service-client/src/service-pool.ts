@@ -240,8 +240,9 @@ export class ServicePool {
 
 /** What is special about a pick; one object for all picks of a service, because a pick is synchronous. */
 class Wanted {
-  readonly #context: { -readonly [K in keyof PickContext<GuardedInstance>]: PickContext<GuardedInstance>[K] } =
-    {};
+  readonly #context: {
+    -readonly [K in keyof PickContext<GuardedInstance>]: PickContext<GuardedInstance>[K];
+  } = {};
   #isSpecial = false;
   #where: Readonly<Record<string, string>> | undefined;
 

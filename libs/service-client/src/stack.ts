@@ -106,13 +106,16 @@ export class Stack {
     const { mesh } = this.#parts;
     if (service === undefined || mesh === undefined) return this.#dispatchFixed(options, handler);
     if (typeof options.headersTimeout === 'number') durationMs('headersTimeout', options.headersTimeout);
+    if (typeof options.bodyTimeout === 'number') durationMs('bodyTimeout', options.bodyTimeout);
     const context = contextOf(options) ?? createCallContext();
     const pool = mesh.pools.get(service);
     const rules = this.#rulesOf(pool, context);
     const headers = readHeaders(options.headers);
     context.trace ??= headers.trace ?? startTrace();
     if (this.#parts.retry !== undefined) pool?.budget.deposit();
-    this.#begin(new Call(this, { options, handler, context, rules, headers, pool, name: service, isService: true }));
+    this.#begin(
+      new Call(this, { options, handler, context, rules, headers, pool, name: service, isService: true }),
+    );
     return true;
   }
 
@@ -121,7 +124,10 @@ export class Stack {
     const { mesh, next } = this.#parts;
     if (mesh === undefined || !call.isService) {
       const headers = call.headers.pairs as string[];
-      next({ ...call.options, headers, [callContext]: call.context } as ServiceDispatchOptions, attempt as never);
+      next(
+        { ...call.options, headers, [callContext]: call.context } as ServiceDispatchOptions,
+        attempt as never,
+      );
       return;
     }
     const known = mesh.discovery.peek(call.name);
@@ -227,25 +233,30 @@ export class Stack {
       return;
     }
     pool.figures.attempts += 1;
-    call.limit(attempt);
-    const headers = call.headers.pairs.slice();
-    if (context.trace !== undefined) appendChild(headers, context.trace);
-    if (call.deadlineAt < Infinity)
-      headers.push(timeLeftHeader, String(Math.max(1, Math.floor(call.deadlineAt - this.clock.now()))));
+    call.limit(attempt, call.attemptTimeoutMs, attempt.startedAt);
+    const headers = call.headers.pairs.concat(this.#ownHeaders(call));
     const peer = attempt.guarded?.peer;
     if (peer === undefined) this.#sendOn(call, attempt, headers);
     else peer.send(requestOf(call, headers), attempt, fresh);
   }
 
-  #sendOn({ options, rules }: Call, attempt: Attempt, headers: string[]): void {
-    const bodyTimeout = options.bodyTimeout ?? rules.bodyTimeoutMs;
+  /** Made for each attempt: a span of its own, and the time that is left now. */
+  #ownHeaders({ context, deadlineAt }: Call): string[] {
+    const own: string[] = [];
+    if (context.trace !== undefined) appendChild(own, context.trace);
+    if (deadlineAt < Infinity)
+      own.push(timeLeftHeader, String(Math.max(1, Math.floor(deadlineAt - this.clock.now()))));
+    return own;
+  }
+
+  #sendOn({ options }: Call, attempt: Attempt, headers: string[]): void {
     const { origin = '' } = attempt;
-    // The attempt keeps the limit for heads itself: undici's own timers are up to a second late and begin after the connect.
-    this.#parts.next({ ...options, origin, headers, headersTimeout: 0, bodyTimeout }, attempt as never);
+    // The call keeps the limits itself: undici's own timers are up to a second late, and begin after the connect.
+    this.#parts.next({ ...options, origin, headers, headersTimeout: 0, bodyTimeout: 0 }, attempt as never);
   }
 }
 
-function requestOf({ options, rules }: Call, headers: readonly string[]): TransportRequest {
+function requestOf({ options }: Call, headers: readonly string[]): TransportRequest {
   return {
     method: options.method,
     path: options.path,
@@ -254,10 +265,9 @@ function requestOf({ options, rules }: Call, headers: readonly string[]): Transp
     body: options.body,
     upgrade: options.upgrade,
     headersTimeout: 0,
-    bodyTimeout: options.bodyTimeout ?? rules.bodyTimeoutMs,
+    bodyTimeout: 0,
     expectContinue: options.expectContinue,
     reset: options.reset,
     blocking: options.blocking,
   };
 }
-
