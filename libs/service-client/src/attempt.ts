@@ -4,6 +4,7 @@ import type { Call } from './call.ts';
 import { isTimeout, type ErrorKind } from './error-kind.ts';
 import { TimeoutError, UpstreamError, isTimeoutError } from './errors.ts';
 import { readRetryAfterMs } from './retry-policy.ts';
+import type { AttemptSpan } from './tracing.ts';
 import type { Fields, Flow, Sink } from './transport.ts';
 
 /** Most bytes of a discarded answer that are read to keep its connection; a longer one costs the connection. */
@@ -25,6 +26,9 @@ export class Attempt extends Admission implements Sink {
   state: 'live' | 'draining' | 'over' = 'live';
   /** When its silence, before the head or within the body, has lasted too long. */
   dueAt = Infinity;
+  /** Its span, where somebody records. */
+  span: AttemptSpan | undefined = undefined;
+  #error: Error | undefined = undefined;
   /** Status of the final head. */
   status: number | undefined = undefined;
   /** Whether any byte of an answer has come. */
@@ -38,9 +42,22 @@ export class Attempt extends Admission implements Sink {
     this.#call = call;
   }
 
+  /** Whether the call still listens to it. */
+  get isLive(): boolean {
+    return this.state === 'live';
+  }
+
   /** Whether the request had been written, in whole or in part. */
   get sent(): boolean {
     return this.flow !== undefined;
+  }
+
+  override release(): void {
+    super.release();
+    const { span } = this;
+    if (span === undefined) return;
+    this.span = undefined;
+    span.end(this.status, this.#error);
   }
 
   /** Ends the attempt without a word to the caller; one that has not begun is aborted when it does. */
@@ -102,7 +119,7 @@ export class Attempt extends Admission implements Sink {
     // 1xx is news on the way, the outcome comes with the final head.
     if (status < 200) call.pass(this);
     else if (!this.#head(status, headers)) {
-      this.state = 'draining';
+      if (this.isLive) this.state = 'draining';
       return;
     }
     call.handler.onResponseStart?.(call, status, call.debug(this, headers), message);
@@ -177,6 +194,7 @@ export class Attempt extends Admission implements Sink {
   /** Settles, if the head has not, and gives the load back. */
   #close(outcome: 'failure' | 'ignored', error: Error | undefined): void {
     const isNews = this.outcome === undefined;
+    this.#error = error;
     this.settle(outcome, error);
     this.release();
     if (isNews) this.#call.told(this, error);

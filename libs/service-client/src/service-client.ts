@@ -22,6 +22,7 @@ import {
 import { ServiceResponse } from './service-response.ts';
 import { Stack } from './stack.ts';
 import { StackDispatcher } from './stack-dispatcher.ts';
+import type { Tracing } from './tracing.ts';
 import type { Transport } from './transport.ts';
 import { UndiciTransport, type TlsOptions } from './undici-transport.ts';
 
@@ -59,6 +60,10 @@ export interface ServiceClientOptions {
   readonly allowH2?: boolean;
   /** Is told what the client does. */
   readonly observer?: Observer;
+  /** Where spans of attempts go: `openTelemetry()` of `@mesh/service-client/opentelemetry` (default: nowhere). */
+  readonly tracing?: Tracing;
+  /** Whether answers say in `x-mesh-*` headers who gave them, at which attempt, after how long (default false: for development). */
+  readonly debugHeaders?: boolean;
 }
 
 /** One call of a service. */
@@ -144,6 +149,8 @@ export class ServiceClient {
       next: (call, handler) => transport.dispatch(call, handler),
       timers: options.retry?.timers,
       observer: options.observer,
+      tracing: options.tracing,
+      debugHeaders: options.debugHeaders,
       totals: this.#totals,
     });
     this.dispatcher = new StackDispatcher(stack, transport);
