@@ -104,8 +104,10 @@ class LimitAnswers {
 
   #tell({ answerHeaders }: Passage, stateOf: (at: number) => RateLimitState): void {
     let items = '';
-    for (const [at, limit] of this.#limits.entries()) {
-      items += (at === 0 ? '' : ', ') + limit.headers.item(stateOf(at));
+    let at = 0;
+    for (const { headers } of this.#limits) {
+      if (at > 0) items += ', ';
+      items += headers.item(stateOf(at++));
     }
     answerHeaders.push('ratelimit-policy', this.#policies, 'ratelimit', items);
   }
