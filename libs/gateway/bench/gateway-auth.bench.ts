@@ -69,7 +69,7 @@ const browser = [
 
 /** A request as it comes: its objects and strings are new, so that no hash of a text is known from the request before. */
 function arriving(user: number, name: string, values: readonly Buffer[]): Passage {
-  const value = values[user]?.latin1Slice() ?? '';
+  const value = values[user]?.toString('latin1') ?? '';
   const request = { raw: { rawHeaders: [...browser, name, value] } };
   const clientAddress = addresses[user] ?? '';
   return { ...base, request, clientAddress, requestHeaders: [], answerHeaders: [] } as unknown as Passage;
