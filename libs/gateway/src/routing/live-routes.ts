@@ -1,15 +1,13 @@
 import { HttpProblem } from '@mesh/problem';
-import { isDeepStrictEqual } from 'node:util';
 import type { Lane } from '../lane/lane.ts';
 import type { MatchRequest } from './match-request.ts';
-import { rewritePath } from './path-pattern.ts';
+import { afterSegments, rewritePath } from './path-pattern.ts';
 import { readRoutes } from './read-routes.ts';
 import { encodedSlashFault, readTarget, targetFault, type RequestTarget } from './request-target.ts';
 import type { Contradiction } from './route-faults.ts';
 import type { Route, RoutesInput } from './route-schema.ts';
 import { RouteTable, type Entry } from './route-table.ts';
 import { isServiceName } from './service-name.ts';
-import { afterSegments } from './path-pattern.ts';
 
 /** A request with its route. */
 export interface Found {
@@ -68,10 +66,9 @@ export class LiveRoutes {
     return new LiveRoutes(routes, lanes);
   }
 
-  /** The lane of a route that is the same here. */
-  unchanged(route: Route): Lane | undefined {
-    const lane = this.#lanes.get(route.id);
-    return isDeepStrictEqual(lane?.route, route) ? lane : undefined;
+  /** The lane of a route. */
+  laneOf(id: string): Lane | undefined {
+    return this.#lanes.get(id);
   }
 
   /** Names of the branches of a route's split that were turned off. */
