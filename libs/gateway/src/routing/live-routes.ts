@@ -95,7 +95,7 @@ export class LiveRoutes {
   #found(entry: Entry, target: RequestTarget): Claim {
     const lane = this.#lanes.get(entry.route.id);
     if (lane === undefined) throw new Error(`gateway: route ${entry.route.id} has no lane`);
-    const isDynamic = entry.route.service === '*';
+    const { isDynamic } = entry;
     const service = isDynamic ? serviceIn(target, entry.pattern.segments.length) : '';
     if (isDynamic && !isServiceName(service))
       return refused('ERR_SERVICE_UNKNOWN', 'No service has this name.');
