@@ -13,7 +13,9 @@ export function candidates(
   const states = new Map(known.map((instance) => [instance.id, instance]));
   return (discovery.peek(service)?.instances ?? []).map(({ id, host, port, version, metadata }) => {
     const { state = 'closed', available = true, inflight = 0, latencyMs } = states.get(id) ?? {};
-    const said = { ...(version !== undefined && { version }), ...(metadata !== undefined && { metadata }) };
-    return { id, host, port, ...said, state, available, inflight, latencyMs };
+    return {
+      ...{ id, host, port, metadata, state, available, inflight, latencyMs },
+      ...(version !== undefined && { version }),
+    };
   });
 }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { HttpProblem } from '@mesh/problem';
-import { createServiceClient, type Resolution } from '@mesh/service-client';
+import { callContext, createServiceClient, type Resolution } from '@mesh/service-client';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { EventEmitter, once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -432,7 +432,7 @@ describe('update', () => {
     expect((await ask(port, '/shop')).status).toBe(200);
   });
 
-  test('leaves to a route that stays the same what it has counted', async () => {
+  test('leaves to a policy that stays the same what it has counted, whatever else changes', async () => {
     const made: string[] = [];
     const policies: GatewayOptions['policies'] = {
       rateLimit: (rules) => {
@@ -443,6 +443,7 @@ describe('update', () => {
     const one: RouteInput = { ...shop, rateLimit: { max: 1 } };
     const { gateway } = await world({}, { policies, routes: { routes: [one] } });
     gateway.update({ routes: [one, { match: { prefix: '/b' }, service: 'b' }] });
+    gateway.update({ routes: [{ ...one, service: 'next' }] });
     gateway.update({ routes: [{ ...one, rateLimit: { max: 2 } }] });
     expect(made).toEqual(['{"max":1}', '{"max":2}']);
   });
@@ -595,6 +596,48 @@ test.each([
   const client = { dispatcher: { dispatch: () => true } };
   expect(() => createGateway({ client, ...options })).toThrow(RangeError);
   expect(() => createGateway({ client, ...options })).toThrow(word);
+});
+
+test('a call has the wishes of its route and its branch', async () => {
+  const contexts: object[] = [];
+  const controller = { abort: () => undefined, pause: () => undefined, resume: () => undefined };
+  const client: GatewayOptions['client'] = {
+    dispatcher: {
+      dispatch: (options, handler) => {
+        contexts.push({ ...options[callContext] });
+        handler.onRequestStart(controller, {});
+        handler.onResponseStart(controller, 204, {}, '');
+        handler.onResponseEnd(controller, {});
+        return true;
+      },
+    },
+  };
+  const { port } = await world(
+    {},
+    {
+      client,
+      routes: {
+        routes: [
+          {
+            ...shop,
+            id: 'shop',
+            split: [{ weight: 1, where: { version: '2', zone: 'eu' } }],
+            timeouts: { totalMs: 700 },
+            circuitBreaker: { maximumFailuresAllowed: 5 },
+          },
+          { match: { prefix: '/plain' }, service: 'shop' },
+        ],
+      },
+    },
+  );
+  await ask(port, '/shop');
+  await ask(port, '/plain');
+  expect(contexts[0]).toMatchObject({
+    timeoutMs: 700,
+    where: { version: '2', zone: 'eu' },
+    routeClass: 'shop',
+  });
+  for (const wish of ['timeoutMs', 'where', 'routeClass']) expect(contexts[1]).not.toHaveProperty(wish);
 });
 
 test('two gateways on one app serve side by side', async () => {

@@ -1,6 +1,7 @@
 import { HttpProblem, sendProblem } from '@mesh/problem';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import { assemble, type Kit } from './lane/assemble.ts';
 import {
   explain,
@@ -133,7 +134,12 @@ export class Gateway {
   }
 
   #read(routes: string | RoutesInput, file: string | undefined, before?: LiveRoutes): LiveRoutes {
-    return LiveRoutes.read(routes, file, (route) => before?.unchanged(route) ?? assemble(route, this.#kit));
+    return LiveRoutes.read(routes, file, (route) => {
+      const lane = before?.laneOf(route.id);
+      return isDeepStrictEqual(lane?.route, route) && lane !== undefined
+        ? lane
+        : assemble(route, this.#kit, lane);
+    });
   }
 
   #note(live: LiveRoutes): void {

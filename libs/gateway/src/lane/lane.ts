@@ -34,6 +34,8 @@ export interface Step {
   readonly name: 'overload' | 'auth' | 'rateLimit' | 'cache' | 'forward';
   /** What the route says to it. */
   readonly settings: unknown;
+  /** Its check; undefined for what carries the request. */
+  readonly stage: Stage | undefined;
 }
 
 /** A route that is ready for requests. It lives as long as its configuration stays the same, and what it has counted with it. */

@@ -44,7 +44,7 @@ export interface Explanation {
     readonly turnedOff: readonly string[];
   };
   /** What the request goes through, in this order. */
-  readonly steps?: readonly Step[];
+  readonly steps?: readonly Pick<Step, 'name' | 'settings'>[];
   /** Instances that may be asked, as they are known here. */
   readonly instances?: readonly Candidate[];
 }

@@ -1,5 +1,4 @@
 import { HttpProblem } from '@mesh/problem';
-import { isDeepStrictEqual } from 'node:util';
 import type { Lane } from '../lane/lane.ts';
 import type { MatchRequest } from './match-request.ts';
 import { afterSegments, isParameter, rewritePath, type PathPattern } from './path-pattern.ts';
@@ -67,10 +66,9 @@ export class LiveRoutes {
     return new LiveRoutes(routes, lanes);
   }
 
-  /** The lane of a route that is the same here. */
-  unchanged(route: Route): Lane | undefined {
-    const lane = this.#lanes.get(route.id);
-    return isDeepStrictEqual(lane?.route, route) ? lane : undefined;
+  /** The lane of a route. */
+  laneOf(id: string): Lane | undefined {
+    return this.#lanes.get(id);
   }
 
   /** Names of the branches of a route's split that were turned off. */
@@ -97,7 +95,7 @@ export class LiveRoutes {
   #found(entry: Entry, target: RequestTarget): Claim {
     const lane = this.#lanes.get(entry.route.id);
     if (lane === undefined) throw new Error(`gateway: route ${entry.route.id} has no lane`);
-    const isDynamic = entry.route.service === '*';
+    const { isDynamic } = entry;
     if (!isPlainly(entry.pattern, target, isDynamic)) {
       return refused(
         'ERR_BAD_REQUEST',

@@ -65,7 +65,8 @@ function idOf({ methods, host = '', prefix, path, headers, query, cookie }: Rout
     ),
   );
   const what = [methods?.join(), host + place].filter((part) => part !== undefined).join(' ');
-  return conditions.length === 0 ? what : `${what} [${conditions.join(' ')}]`;
+  const whole = conditions.length === 0 ? what : `${what} [${conditions.join(' ')}]`;
+  return whole.replace(/\p{Cc}/gu, '?').slice(0, 500);
 }
 
 /** A key that is unknown is a fault of that key, not of the object around it. */

@@ -21,8 +21,9 @@ export function readTarget(url: string): RequestTarget {
   return { path, query: mark === -1 ? '' : url.slice(mark), normalised: normalise(path) };
 }
 
-/** Most paths: nothing in them that any of the rules below looks at. */
-const plainTarget = /^\/(?:[\w~!$&'()*+,;=:@-][\w~!$&'()*+,;=:@/-]*)?$/;
+/** Most targets: nothing in them that any of the rules below looks at. */
+const plainPath = /^\/(?:[\w~!$&'()*+,;=:@-][\w~!$&'()*+,;=:@/-]*)?$/;
+const oddInQuery = /[^\x21\x22\x24-\x7e\x80-\xff]/;
 const escapedSlash = /%(?:2f|5c)/i;
 
 /**
@@ -34,7 +35,7 @@ const escapedSlash = /%(?:2f|5c)/i;
  */
 export function targetFault(target: RequestTarget, keepsEscapedSlash = false): string | undefined {
   const { path, query, normalised } = target;
-  if (query === '' && plainTarget.test(path)) return undefined;
+  if (plainPath.test(path) && !oddInQuery.test(query)) return undefined;
   if (!path.startsWith('/')) return 'the path must start with "/"';
   if (path.startsWith('//')) return 'the path must not start with "//"';
   if (path.includes('\\')) return 'the path must not hold a backslash';

@@ -166,7 +166,9 @@ const settings = {
 
 const route = z.strictObject({
   /** Name in logs, metrics and differences. Default: its match as a text. */
-  id: text.regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible characters').optional(),
+  id: text
+    .regex(/^[^\p{Cc}]{1,500}$/u, 'must be 1 to 500 characters, none of them a control character')
+    .optional(),
   match,
   /** Name in the registry; `*` of a prefix: the next segment of the path names it. */
   service: z.union([z.literal('*'), service], 'must be the name of a service, or "*"').optional(),

@@ -120,6 +120,8 @@ test('the closest route wins: a table agrees with the rules read one after the o
       (all, requests) => {
         const inputs = reachable(all);
         const routes = readRoutes({ routes: inputs });
+        // What was read can be given again.
+        expect(readRoutes({ routes: [...routes] })).toEqual(routes);
         const table = new RouteTable(routes);
         for (const request of requests) {
           const found = table.match(toRequest(request));

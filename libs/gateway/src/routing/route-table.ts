@@ -21,9 +21,13 @@ export interface Entry {
   /** undefined: every method. */
   readonly methods: ReadonlySet<string> | undefined;
   readonly predicates: readonly Predicate[];
+  /** The path names the service. */
+  readonly isDynamic: boolean;
 }
 
 interface Node {
+  /** Nothing is below. */
+  isLeaf: boolean;
   readonly literals: Map<string, Node>;
   parameter: Node | undefined;
   /** Routes of this path and no other; closest first. */
@@ -69,7 +73,10 @@ export class RouteTable {
   }
 }
 
-/** The longest literal way first, then back. A table bounds the walk: no node is seen twice. `at` is the end of what was walked. */
+/** Whether a request takes an entry whose path it has. */
+type Accepts = (entry: Entry, request: MatchRequest) => boolean;
+
+/** The plainest way first, then back. A table bounds the walk: no node is seen twice. `at` is the end of what was walked. */
 function find(
   node: Node,
   at: number,
@@ -77,39 +84,43 @@ function find(
   request: MatchRequest,
   accepts: Accepts,
 ): Entry | undefined {
-  if (at === path.length) return first(node.exact, request, accepts) ?? first(node.prefix, request, accepts);
-  if (node.literals.size > 0 || node.parameter !== undefined) {
-    const slash = path.indexOf('/', at + 1);
-    const end = slash === -1 ? path.length : slash;
-    const segment = path.slice(at + 1, end);
-    const literal = node.literals.get(segment);
-    const found = literal && find(literal, end, path, request, accepts);
-    if (found !== undefined) return found;
-    if (node.parameter !== undefined && segment !== '') {
-      const below = find(node.parameter, end, path, request, accepts);
-      if (below !== undefined) return below;
-    }
+  if (at === path.length) {
+    return first(node.exact, request, accepts, false) ?? first(node.prefix, request, accepts, false);
   }
-  return first(node.prefix, request, accepts, at < path.length);
+  const below = node.isLeaf ? undefined : findBelow(node, at, path, request, accepts);
+  return below ?? first(node.prefix, request, accepts, true);
 }
 
-type Accepts = (entry: Entry, request: MatchRequest) => boolean;
+function findBelow(
+  { literals, parameter }: Node,
+  at: number,
+  path: string,
+  request: MatchRequest,
+  accepts: Accepts,
+): Entry | undefined {
+  const slash = path.indexOf('/', at + 1);
+  const end = slash === -1 ? path.length : slash;
+  const literal = literals.get(path.slice(at + 1, end));
+  const found = literal && find(literal, end, path, request, accepts);
+  if (found !== undefined || parameter === undefined || end === at + 1) return found;
+  return find(parameter, end, path, request, accepts);
+}
 
+/** @param hasRest there is more of the path: a service that the path names needs a name. */
 function first(
   entries: readonly Entry[],
   request: MatchRequest,
   accepts: Accepts,
-  hasRest = false,
+  hasRest: boolean,
 ): Entry | undefined {
   for (const entry of entries) {
-    // A service that the path names needs a name.
-    if ((hasRest || entry.route.service !== '*') && accepts(entry, request)) return entry;
+    if ((hasRest || !entry.isDynamic) && accepts(entry, request)) return entry;
   }
   return undefined;
 }
 
 function takes({ methods, predicates }: Entry, request: MatchRequest): boolean {
-  if (methods?.has(request.method) === false) return false;
+  if (methods !== undefined && !methods.has(request.method)) return false;
   for (const holds of predicates) if (!holds(request)) return false;
   return true;
 }
@@ -121,6 +132,7 @@ function toEntry(route: Route): Entry {
     pattern: patternOf(route),
     methods: methods && new Set(methods),
     predicates: predicatesOf(route.match),
+    isDynamic: route.service === '*',
   };
 }
 
@@ -148,6 +160,7 @@ function compare(one: readonly number[], other: readonly number[]): number {
 function place(root: Node, { segments }: PathPattern): Node {
   let node = root;
   for (const segment of segments) {
+    node.isLeaf = false;
     if (isParameter(segment)) node = node.parameter ??= emptyNode();
     else {
       const next = node.literals.get(segment) ?? emptyNode();
@@ -159,5 +172,5 @@ function place(root: Node, { segments }: PathPattern): Node {
 }
 
 function emptyNode(): Node {
-  return { literals: new Map(), parameter: undefined, exact: [], prefix: [] };
+  return { isLeaf: true, literals: new Map(), parameter: undefined, exact: [], prefix: [] };
 }
