@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Server } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Server as Listener } from 'node:net';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceConfig } from './config.ts';
 import type { Health } from './health.ts';
 import type { Membership } from './membership.ts';
@@ -58,9 +59,12 @@ async function drain(app: ServiceApp, graceMs: number): Promise<boolean> {
     app.log.warn({ graceMs }, 'the grace period is over: cutting off what is still open');
     app.server.closeAllConnections();
   }, graceMs);
+  await stopAccepting(app.server);
   // Node closes idle connections once, when the server closes; those whose last answer ends later would stay.
   const sweep = setInterval(() => {
-    app.server.closeIdleConnections();
+    setImmediate(() => {
+      app.server.closeIdleConnections();
+    });
   }, idleSweepMs);
   try {
     await app.close();
@@ -72,4 +76,30 @@ async function drain(app: ServiceApp, graceMs: number): Promise<boolean> {
     clearInterval(sweep);
   }
   return clean;
+}
+
+/** How long a door stays open for those who already wait in front of it. */
+const queueMs = 1_000;
+
+/**
+ * Closes the door behind those who have come. Closing resets connections that wait in the kernel to be accepted (Node accepts one in a
+ * turn of its loop, so a busy process has a queue of them), and Node takes a connection whose request it has not read yet for idle. So
+ * the queue is let in before, and the loop turns once more after, so that what was let in is read.
+ */
+async function stopAccepting(server: Server): Promise<void> {
+  const latest = performance.now() + queueMs;
+  let accepted = true;
+  const note = (): void => {
+    accepted = true;
+  };
+  server.on('connection', note);
+  while (accepted && performance.now() < latest) {
+    accepted = false;
+    await turn();
+  }
+  server.off('connection', note);
+  // The close of `node:http` would end idle connections in the same breath.
+  Listener.prototype.close.call(server);
+  await turn();
+  await turn();
 }
