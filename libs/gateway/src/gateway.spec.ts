@@ -599,7 +599,7 @@ test.each([
 });
 
 test('a call has the wishes of its route and its branch', async () => {
-  const contexts: object[] = [];
+  const contexts: CallWishes[] = [];
   const controller = { abort: () => undefined, pause: () => undefined, resume: () => undefined };
   const client: GatewayOptions['client'] = {
     dispatcher: {
@@ -633,11 +633,11 @@ test('a call has the wishes of its route and its branch', async () => {
   await ask(port, '/shop');
   await ask(port, '/plain');
   expect(contexts[0]).toMatchObject({
-    timeoutMs: 700,
     where: { version: '2', zone: 'eu' },
     routeClass: 'shop',
   });
-  for (const wish of ['timeoutMs', 'where', 'routeClass']) expect(contexts[1]).not.toHaveProperty(wish);
+  expect(contexts[0]?.policy?.circuitBreaker).toEqual({ maximumFailuresAllowed: 5 });
+  for (const wish of ['policy', 'where', 'routeClass'] as const) expect(contexts[1]?.[wish]).toBeUndefined();
 });
 
 test('two gateways on one app serve side by side', async () => {

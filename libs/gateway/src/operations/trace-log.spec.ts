@@ -107,6 +107,7 @@ test('what is seen of a passage is counted and noted once, with its phases', asy
     routeId: 'users',
     service: 'user-service',
     trace,
+    call: { instance: 'user-service-4001', attempts: 2 },
     onEnd: (listener: () => void) => ends.push(listener),
   } as unknown as Passage;
   const seen = new Observation(passage, { metrics, traces, clock: time });
@@ -117,8 +118,6 @@ test('what is seen of a passage is counted and noted once, with its phases', asy
   seen.answered();
   Object.assign(raw, { headersSent: true, statusCode: 503 });
   Object.assign(seen, {
-    instance: 'user-service-4001',
-    attempts: 2,
     bytesReceived: 10,
     code: 'ERR_UPSTREAM',
     cache: 'miss',
