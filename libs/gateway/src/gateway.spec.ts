@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { HttpProblem } from '@mesh/problem';
-import { callContext, createServiceClient, type Resolution } from '@mesh/service-client';
+import { callContext, createServiceClient, type CallWishes, type Resolution } from '@mesh/service-client';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { EventEmitter, once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
