@@ -75,3 +75,18 @@ export type { Aggregate, AggregateOptions, PartMeta } from './compose/aggregate.
 export { goneSignal } from './compose/gone-signal.ts';
 export { part } from './compose/part.ts';
 export type { Part, PartContext, PartOptions } from './compose/part.ts';
+
+export { createApiKey, hashApiKey, type NewApiKey } from './auth/api-key.ts';
+export { ApiKeys, apiKeysSchema, readApiKeys, type ApiKeyRecord } from './auth/api-keys.ts';
+export { authSchema, type AuthRules, type AuthRulesInput } from './auth/auth-rules.ts';
+export { authentication, identityHeader, type AuthenticationOptions } from './auth/authentication.ts';
+export { corsSchema, routeCors, type CorsOptions, type CorsRules } from './auth/cors.ts';
+export { IdentitySigner, type IdentitySignerOptions } from './auth/identity-signer.ts';
+export type { JwtAlgorithm } from './auth/jwt-algorithms.ts';
+export type { JwtKeys } from './auth/jwt-keys.ts';
+export { JwtVerifier, type JwtOptions, type Verdict } from './auth/jwt-verifier.ts';
+export type { RemoteKeysOptions } from './auth/remote-keys.ts';
+export { rateLimit, type RateLimitOptions } from './limits/rate-limit.ts';
+export { rateLimitSchema, type RateLimitRules, type RateLimitRulesInput } from './limits/rate-limit-rules.ts';
+export { SharedCounts, type RedisLike, type SharedCountsOptions } from './limits/shared-counts.ts';
+export type { Identity, Passage, Refusal, Stage } from './passage.ts';
