@@ -1,16 +1,11 @@
 import { z } from 'zod';
+import { authSchema } from '../auth/auth-rules.ts';
+import { cacheSchema } from '../cache/cache-policy.ts';
+import { rateLimitSchema } from '../limits/rate-limit-rules.ts';
+import { priorities } from '../operations/admission.ts';
 
-/**
- * What a route may say to the policies that live in folders of their own. Each is one line here and a schema there (auth/, limits/,
- * cache/, operations/); until a folder brings its own, any object is taken and handed to the policy unread.
- */
-const unread = z.looseObject({});
-
-export const policySchemas = {
-  auth: unread,
-  rateLimit: unread,
-  cache: unread,
-};
+/** What a route may say to the policies that live in folders of their own. */
+export const policySchemas = { auth: authSchema, rateLimit: rateLimitSchema, cache: cacheSchema };
 
 /** How much a route matters when there is too much to do. */
-export const prioritySchema = z.enum(['critical', 'normal', 'low'], 'must be critical, normal or low');
+export const prioritySchema = z.enum(priorities, `must be ${priorities.join(', ')}`);
