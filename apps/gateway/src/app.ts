@@ -19,7 +19,7 @@ const routes = [
 /** The API gateway, ready to listen. */
 export async function buildApp(
   config: GatewayConfig,
-  { identity, discovery }: ServiceContext,
+  { identity, discovery, siblings }: Omit<ServiceContext, 'siblings'> & Partial<ServiceContext>,
 ): Promise<FastifyInstance> {
   const circuitBreaker = {
     maximumFailuresAllowed: config.CIRCUIT_MAXIMUM_FAILURES,
@@ -58,6 +58,7 @@ export async function buildApp(
     client,
     upstreams: Object.values(upstreams),
     guard: guardOptions(config),
+    ...(siblings && { siblings }),
   });
   await app.register(proxyRoutes, {
     client,

@@ -6,4 +6,5 @@ await runService({
   service: 'api-gateway',
   config: () => readConfig(gatewayConfig, process.env),
   build: buildApp,
+  workers: ({ WORKERS }) => WORKERS,
 });

@@ -5,10 +5,11 @@ import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Relatives, type WorkerChannel, type WorkerMessage } from './siblings.ts';
+import { FakeRegistry } from './testing/fake-registry.ts';
 import { steadyLoad } from './testing/steady-load.ts';
 
 // Several real processes each: on a busy machine they take their time.
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const script = fileURLToPath(new URL('testing/note-service.ts', import.meta.url));
 const children: ChildProcess[] = [];
@@ -103,6 +104,24 @@ test('SIGTERM: what is in flight in any worker is answered, then all end with 0'
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   expect(await once(child, 'exit')).toEqual([0, null]);
   await expect(fetch(`http://127.0.0.1:${port}/port`)).rejects.toThrow();
+});
+
+test('the registry knows one instance, however many processes serve it', async () => {
+  const registry = new FakeRegistry();
+  const url = `http://127.0.0.1:${await registry.listen()}`;
+  try {
+    const { child, port } = await started({ REGISTER: 'yes', DISCOVERY_URL: url });
+    await registry.heard('POST', '/register');
+    expect(await pidsOf(port)).toHaveLength(2);
+    child.kill('SIGTERM');
+    await registry.heard('DELETE', `/services/note-service/${port}`);
+    // It is out of the registry, and still serves.
+    expect((await fetch(`http://127.0.0.1:${port}/port`)).status).toBe(200);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(registry.calls.filter(({ url }) => url === '/register')).toHaveLength(1);
+  } finally {
+    registry.close();
+  }
 });
 
 test('workers that cannot start are one line, and exit code 1', async () => {
