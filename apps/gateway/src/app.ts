@@ -20,7 +20,7 @@ export interface GatewayContext extends ServiceContext {
 /** The API gateway, ready to listen. */
 export async function buildApp(
   config: GatewayConfig,
-  { identity, discovery, onReload }: GatewayContext,
+  { identity, discovery, siblings, onReload }: Omit<GatewayContext, 'siblings'> & Partial<GatewayContext>,
 ): Promise<FastifyInstance> {
   const circuitBreaker = {
     maximumFailuresAllowed: config.CIRCUIT_MAXIMUM_FAILURES,
@@ -69,6 +69,7 @@ export async function buildApp(
     client,
     upstreams: Object.values(upstreams),
     guard: guardOptions(config),
+    ...(siblings && { siblings }),
   });
   const file = await readRoutesFile(config.GATEWAY_ROUTES);
   const gateway = createGateway({

@@ -431,7 +431,7 @@ describe('several processes', () => {
       ],
     };
     const traces = new TraceLog();
-    Object.assign(traces.take()!, { startedAt: Date.now(), status: 200 });
+    Object.assign(traces.take()!, { beganAt: performance.now(), status: 200 });
     const app = await mesh(clientOf({}), { siblings, traces });
     expect((await app.inject('/metrics')).json()).toMatchObject({
       totalRequests: 4,
