@@ -162,7 +162,14 @@ export class Stack {
     if (call.pool !== undefined) call.pool.figures.retries += 1;
     const { observer } = this.#parts;
     if (observer?.retried === undefined) return;
-    tell(() => observer.retried?.({ service: call.name, instance: call.context.instance, retries: call.retries, delayMs }));
+    tell(() =>
+      observer.retried?.({
+        service: call.name,
+        instance: call.context.instance,
+        retries: call.retries,
+        delayMs,
+      }),
+    );
   }
 
   hedged(call: Call): void {
