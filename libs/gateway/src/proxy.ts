@@ -29,6 +29,8 @@ export interface ProxyRoutesOptions
   readonly dynamicPrefix?: string;
   /** Most bytes of a request body, declared or counted; above it 413. Default 10 MiB. */
   readonly bodyLimit?: number;
+  /** Longest silence of a client in the middle of its request body in ms, 0 for any; then 408. Default 15 000. */
+  readonly bodyIdleTimeoutMs?: number;
   /** Longest silence within a response body in ms, 0 for any; streams of events may always be silent. Default 60 000. */
   readonly idleTimeoutMs?: number;
   /** Longest time for a whole exchange in ms; streams of events have none. Default 0, which is no limit: an upload may take its time. */
@@ -60,7 +62,6 @@ export const proxyRoutes: FastifyPluginCallback<ProxyRoutesOptions> = (app, opti
 function addRoutes(app: FastifyInstance, options: ProxyRoutesOptions): void {
   const base = app.prefix;
   const table = new RouteTable(withBase(base, options.routes ?? []), under(base, options.dynamicPrefix));
-  const bodyLimit = wholeNumber('bodyLimit', options.bodyLimit ?? 10 * 1024 * 1024);
   const answers = readAnswerSettings(options);
 
   // The body stays a stream: what is forwarded is what came.
@@ -71,12 +72,14 @@ function addRoutes(app: FastifyInstance, options: ProxyRoutesOptions): void {
   app.setErrorHandler(sendProblem);
 
   const forwarded = new ForwardedFields(options);
-  const { tunnels } = answers;
+  const { tunnels, watch } = answers;
   const forward = forwardTo(dispatcherTransport(options.client), {
     ...options,
-    bodyLimit,
+    bodyLimit: wholeNumber('bodyLimit', options.bodyLimit ?? 10 * 1024 * 1024),
+    bodyIdleTimeoutMs: wholeNumber('bodyIdleTimeoutMs', options.bodyIdleTimeoutMs ?? 15_000),
     forwarded,
     tunnels,
+    watch,
   });
   const owns = ({ url = '' }: IncomingMessage): boolean => table.match(readTarget(url)) !== undefined;
   acceptExpectations(app, owns);

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Flow, Forward, Passage } from '../passage.ts';
 import type { ForwardedFields } from './forwarded.ts';
 import { isOriginAllowed } from './origin-check.ts';
-import { RequestBody } from './request-body.ts';
+import { RequestBody, tooLarge, type BodyLimits } from './request-body.ts';
 import { readRequestHead, type RequestHead } from './request-head.ts';
 import type { Transport } from './transport.ts';
 import type { Tunnels } from './tunnels.ts';
@@ -12,11 +12,9 @@ import { isHandshake } from './upgrades.ts';
 import { Via } from './via.ts';
 
 /** What {@link forwardTo} takes. */
-export interface ForwardOptions {
+export interface ForwardOptions extends BodyLimits {
   /** What is written about who asked. */
   readonly forwarded: ForwardedFields;
-  /** Most bytes of a request body, declared or counted; above it 413. */
-  readonly bodyLimit: number;
   /** Whose Host field the instance gets. Default the client's. */
   readonly host?: 'client' | 'instance';
   /** Name of this gateway in `Via`. A request that has passed it twice is answered with 508. Default `mesh`. */
@@ -40,12 +38,13 @@ export interface ForwardOptions {
  */
 export function forwardTo(transport: Transport, options: ForwardOptions): Forward {
   const via = new Via(options.pseudonym ?? 'mesh');
-  const { bodyLimit, wishes, forwarded, host = 'client' } = options;
+  const { wishes, forwarded, host = 'client' } = options;
 
   return (passage, sink) => {
     const { request, service, path, trace, requestHeaders } = passage;
     const head = readRequestHead(request.raw.rawHeaders);
-    const refusal = refusalOf(head, bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
+    const refusal =
+      refusalOf(head, options.bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
     if (refusal !== undefined) {
       sink.fail(refusal);
       return nothing;
@@ -57,12 +56,11 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
     if (head.takesTrailers) headers.push('te', 'trailers');
     for (const part of requestHeaders) headers.push(part);
     const upgrade = isHandshake(request.raw) ? 'websocket' : undefined;
-    const body = hasBody(head, request.raw) ? new RequestBody(request.raw, { limit: bodyLimit }) : null;
+    const body = hasBody(head, request.raw) ? new RequestBody(request.raw, options) : null;
     const context = createCallContext(wishes === undefined ? { trace } : { trace, ...wishes(passage) });
     const { method } = request;
     const flow = transport({ service, method, path, body, context, rawHeaders: headers, upgrade }, sink);
-    body?.onTooLarge(() => {
-      const problem = tooLarge(bodyLimit);
+    body?.onFault((problem) => {
       flow.abort(problem);
       sink.fail(problem);
     });
@@ -100,8 +98,4 @@ function handshakeRefusal(
   }
   if (tunnels.hasRoom) return undefined;
   return new HttpProblem('ERR_UNAVAILABLE', 'There are too many WebSockets.', { retryAfterMs: 1_000 });
-}
-
-function tooLarge(limit: number): HttpProblem {
-  return new HttpProblem('ERR_BODY_TOO_LARGE', `The request body may have at most ${limit} bytes.`);
 }
