@@ -84,4 +84,4 @@ export type { RemoteKeysOptions } from './auth/remote-keys.ts';
 export { rateLimit, type RateLimitOptions } from './limits/rate-limit.ts';
 export { rateLimitSchema, type RateLimitRules, type RateLimitRulesInput } from './limits/rate-limit-rules.ts';
 export { SharedCounts, type RedisLike, type SharedCountsOptions } from './limits/shared-counts.ts';
-export type { Identity, Passage, Refusal, Stage } from './passage.ts';
+export type { AnswerSink, Flow, Forward, Identity, Passage, Refusal, Stage } from './passage.ts';
