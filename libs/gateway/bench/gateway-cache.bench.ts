@@ -83,6 +83,7 @@ async function inProcess(): Promise<void> {
 
 /** The child: one server on a free port, told to the parent. */
 function serve(kind: 'static' | 'hit'): void {
+  process.once('disconnect', () => process.exit());
   const flat = answerHeaders.flat();
   const instance = createServer((_request, response) => {
     response.writeHead(200, flat);
@@ -118,11 +119,12 @@ async function overHttp(): Promise<void> {
     const name = kind === 'static' ? 'node:http static answer' : 'hit, over HTTP';
     contestants.push({ name, port, pids: [child.pid ?? 0], us: [] });
   }
-  const nginx = await startNginx(contestants[0]?.port ?? 0);
-  if (nginx === undefined)
-    console.log('  skipped: nginx is not installed, so there is no proxy_cache to measure against');
-  else contestants.push(nginx.contestant);
+  let nginx: Awaited<ReturnType<typeof startNginx>>;
   try {
+    nginx = await startNginx(contestants[0]?.port ?? 0);
+    if (nginx === undefined)
+      console.log('  skipped: nginx is not installed, so there is no proxy_cache to compare with');
+    else contestants.push(nginx.contestant);
     await race(contestants);
   } finally {
     for (const child of children) child.kill();
@@ -200,7 +202,7 @@ async function startNginx(
   const config = join(folder, 'nginx.conf');
   writeFileSync(
     config,
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
+    `daemon off; ${process.getuid?.() === 0 ? 'user root;' : ''} worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
      events { worker_connections 512; }
      http {
        access_log off; keepalive_requests 10000000;
