@@ -5,6 +5,7 @@ import { createApp, guardOptions, type ServiceContext } from '@mesh/service-kit'
 import type { FastifyInstance } from 'fastify';
 import type { GatewayConfig } from './config.ts';
 import { candidates } from './candidates.ts';
+import { monitorOf } from './monitor.ts';
 import { followRoutes, readRoutesFile } from './routes-file.ts';
 import { routes } from './routes.ts';
 import { shopRoutes } from './routes/shop.ts';
@@ -45,13 +46,23 @@ export async function buildApp(
     client,
   };
 
+  const monitor = monitorOf(config, () => app.log);
   const app = createApp({
     identity,
     config,
-    health: (report) => (report.status === 'healthy' ? gatewayHealth(view) : report),
+    health: (report) =>
+      report.status === 'healthy' ? { ...gatewayHealth(view), monitor: monitor?.getSnapshot() } : report,
     openapi: { title: 'API gateway', description: 'The one door of the mesh.' },
   });
-  app.addHook('onClose', () => client.close());
+  // Only who really serves asks the monitor; a test that injects does not.
+  app.addHook('onListen', (listening) => {
+    monitor?.start();
+    listening();
+  });
+  app.addHook('onClose', async () => {
+    monitor?.close();
+    await client.close();
+  });
   await app.register(dashboard, { folder: new URL('../page/', import.meta.url) });
   await app.register(shopRoutes, { shop: new Shop(client, upstreams), instance: identity.instance });
   await app.register(meshRoutes, {

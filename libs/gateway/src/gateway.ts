@@ -1,5 +1,6 @@
 import { HttpProblem, sendProblem } from '@mesh/problem';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { assemble, type Kit } from './lane/assemble.ts';
 import {
@@ -12,19 +13,21 @@ import {
 import type { ProxyClient } from './forward/proxy-client.ts';
 import { discardRest } from './forward/request-body.ts';
 import { KnownServices } from './known-services.ts';
-import type { Lane, RoutePolicies } from './lane/lane.ts';
+import type { Lane, RoutePolicies, Way } from './lane/lane.ts';
 import { LiveRoutes, type Claim, type Found } from './routing/live-routes.ts';
 import type { Passage } from './passage.ts';
-import { presentEngine } from './lane/present-engine.ts';
-import { RoutedPassage } from './lane/routed-passage.ts';
+import { Engine, type EngineOptions } from './lane/engine.ts';
+import { RequestPassage } from './forward/request-passage.ts';
+import { Observation, type Observers } from './operations/observation.ts';
 import { claimConstraint, claimOf } from './routing/claim-constraint.ts';
 import { diffRoutes, type RouteDiff } from './routing/route-diff.ts';
+import { readTarget } from './routing/request-target.ts';
 import { routeMethods, type Route, type RoutesInput } from './routing/route-schema.ts';
 import type { RolledBack } from './routing/split-guard.ts';
 import { runStages } from './lane/run-stages.ts';
 
 /** What {@link createGateway} takes. */
-export interface GatewayOptions {
+export interface GatewayOptions extends EngineOptions {
   /** Finds the instances and carries the requests. */
   readonly client: ProxyClient;
   /** YAML or JSON, or the same as an object. Default: no routes, until `update`. */
@@ -33,10 +36,8 @@ export interface GatewayOptions {
   readonly file?: string;
   /** What routes may name: authentication, limits, cache; and protection from overload, which is for all. Default: none. */
   readonly policies?: RoutePolicies;
-  /** Most bytes of a request body of a route that says nothing; above it 413. Default 10 MiB. */
-  readonly bodyLimitBytes?: number;
-  /** Longest silence within a response body in ms of a route that says nothing, 0 for any; streams of events may always be silent. Default 60 000. */
-  readonly idleTimeoutMs?: number;
+  /** Counts and notes every exchange. Default: nobody does. */
+  readonly observers?: Observers;
   /** The instances of a service, for `explain`. Default: none are shown. */
   readonly instances?: (service: string) => readonly Candidate[];
   /** Called when a branch of a split was turned off because it fails. */
@@ -73,6 +74,8 @@ export class Gateway {
     done();
   };
   readonly #kit: Kit;
+  readonly #engine: Engine;
+  readonly #observers: Observers | undefined;
   readonly #known = new KnownServices();
   readonly #instances: (service: string) => readonly Candidate[];
   #live: LiveRoutes;
@@ -80,22 +83,18 @@ export class Gateway {
 
   /** @throws RouteConfigError for routes that make no sense; RangeError for another option. */
   constructor(options: GatewayOptions) {
-    const { client, policies = {}, bodyLimitBytes = 10 * 1024 * 1024, idleTimeoutMs = 60_000 } = options;
+    const { client, policies = {}, observers } = options;
     const { routes = { routes: [] }, file, instances = () => [], onRollback = () => undefined } = options;
     this.#instances = instances;
-    this.#kit = {
-      engine: presentEngine(client),
-      policies,
-      onRollback,
-      answer: {
-        bodyLimit: wholeNumber('bodyLimitBytes', bodyLimitBytes),
-        idleTimeoutMs: wholeNumber('idleTimeoutMs', idleTimeoutMs),
-        onAnswer: ({ service }) => {
-          this.#known.add(service);
-        },
-        explain: (error, passage) => this.#problemOf(error, passage),
+    this.#observers = observers;
+    this.#engine = new Engine(client, {
+      ...options,
+      onAnswer: ({ service }) => {
+        this.#known.add(service);
       },
-    };
+      explain: (error, passage) => this.#problemOf(error, passage),
+    });
+    this.#kit = { engine: this.#engine, policies, onRollback };
     this.#live = this.#read(routes, file);
     this.#note(this.#live);
   }
@@ -154,6 +153,7 @@ export class Gateway {
       parsed(null);
     });
     app.setErrorHandler(sendProblem);
+    this.#engine.attach(app, (message) => this.#claim(message) !== undefined);
     app.route({
       method: [...routeMethods],
       url: '/*',
@@ -183,32 +183,48 @@ export class Gateway {
   }
 
   #send(request: FastifyRequest, reply: FastifyReply, { lane, target, path, service }: Found): void {
-    const { rawHeaders } = request.raw;
-    const way = lane.split === undefined ? lane.ways[0] : branchOf(lane, rawHeaders, request);
-    const passage = new RoutedPassage({
+    const { split, ways, requestRules, stages, answer } = lane;
+    const way = split === undefined ? ways[0] : this.#branchOf(lane, request);
+    const passage = new RequestPassage({
       request,
       reply,
       routeId: lane.route.id,
       target,
       service: way.service ?? service,
       path,
-      way,
+      forwarded: this.#engine.forwarded,
     });
-    const { requestRules } = lane;
+    if (this.#observers !== undefined) passage.notes = new Observation(passage, this.#observers);
     if (requestRules !== undefined) {
       passage.withheldHeaders = [...requestRules.dropped];
       passage.requestHeaders.push(...requestRules.added);
     }
-    if (lane.stages.length === 0) {
-      lane.engine.answer(passage, way.forward, lane.answer);
+    if (stages.length === 0) {
+      this.#engine.answer(passage, way.forward, answer);
       return;
     }
-    runStages(lane.stages, passage, (refusal) => {
+    runStages(stages, passage, (refusal) => {
       // Who left while a stage waited needs nothing any more; the stages have heard of it by `onEnd`.
       if (!passage.isOpen) return;
-      if (refusal === undefined) lane.engine.answer(passage, way.forward, lane.answer);
-      else refuse(refusal, request, reply, passage.answerHeaders);
+      if (refusal === undefined) {
+        passage.notes?.passed();
+        this.#engine.answer(passage, way.forward, answer);
+      } else {
+        if (passage.notes !== undefined) passage.notes.code = refusal.code;
+        refuse(refusal, request, reply, passage.answerHeaders);
+      }
     });
+  }
+
+  /** What is to be done with a message that did not come through the router. */
+  #claim({ method = '', url = '', rawHeaders }: IncomingMessage): Claim | undefined {
+    return this.#live.claim({ method, target: readTarget(url), rawHeaders });
+  }
+
+  #branchOf(lane: Lane, { raw }: FastifyRequest): Way {
+    const clientAddress = this.#engine.forwarded.clientAddress(raw.socket, raw.rawHeaders);
+    const name = lane.split?.choose({ rawHeaders: raw.rawHeaders, clientAddress }).name;
+    return lane.ways.find((way) => way.name === name) ?? lane.ways[0];
   }
 
   #problemOf(error: Error, { service }: Passage): Error {
@@ -226,11 +242,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new Gateway(options);
 }
 
-function branchOf(lane: Lane, rawHeaders: readonly string[], { ip }: { ip: string }): Lane['ways'][0] {
-  const name = lane.split?.choose({ rawHeaders, clientAddress: ip }).name;
-  return lane.ways.find((way) => way.name === name) ?? lane.ways[0];
-}
-
 function refuse(
   problem: HttpProblem,
   request: FastifyRequest,
@@ -242,9 +253,4 @@ function refuse(
   }
   sendProblem(problem, request, reply);
   discardRest(request.raw);
-}
-
-function wholeNumber(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new RangeError(`gateway: ${option} must be an integer >= 0, got ${value}`);
 }

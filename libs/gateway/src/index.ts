@@ -17,6 +17,29 @@ export { upstreamProblem } from './upstream-failure.ts';
 export { Upstream } from './compose/upstream.ts';
 export type { Answer, AnswerSource, Loaded, UpstreamOptions, UpstreamSnapshot } from './compose/upstream.ts';
 
+// operations/
+export { priorities, type Priority, type ShedReason } from './operations/admission.ts';
+export { LoopDelay, type DelaySource, type LoopDelayOptions } from './operations/loop-delay.ts';
+export type { CacheCounts, MetricFamily } from './operations/metric-families.ts';
+export type { MetricsSources } from './operations/metrics-route.ts';
+export { Observation, type Observers } from './operations/observation.ts';
+export {
+  Overload,
+  prioritySchema,
+  type OverloadOptions,
+  type OverloadSnapshot,
+} from './operations/overload.ts';
+export { RouteMetrics, type RouteMetricsOptions, type RouteSeries } from './operations/route-metrics.ts';
+export type { Siblings } from './operations/siblings.ts';
+export {
+  TraceLog,
+  type ExchangeTrace,
+  type TraceEntry,
+  type TraceFilter,
+  type TraceLogOptions,
+} from './operations/trace-log.ts';
+
+// routing/
 export { createGateway, Gateway } from './gateway.ts';
 export type { GatewayOptions, GatewaySnapshot, RouteChange } from './gateway.ts';
 export type { RoutePolicies } from './lane/lane.ts';

@@ -1,6 +1,7 @@
 import type { FastifyPluginCallback } from 'fastify';
 import type { ProxyClient } from './forward/proxy-client.ts';
 import { Gateway } from './gateway.ts';
+import type { EngineOptions } from './lane/engine.ts';
 import { isRouteConfigError } from './routing/config-error.ts';
 import { isPrefix } from './routing/path-pattern.ts';
 import type { RouteInput } from './routing/route-schema.ts';
@@ -16,17 +17,17 @@ export interface ProxyRoute {
 }
 
 /** What {@link proxyRoutes} takes. */
-export interface ProxyRoutesOptions {
+export interface ProxyRoutesOptions extends Omit<EngineOptions, 'bodyLimitBytes'> {
   /** Finds the instances and carries the requests. */
   readonly client: ProxyClient;
   /** Fixed routes. Default: none. */
   readonly routes?: readonly ProxyRoute[];
   /** `/api`: every service of the registry is at `/api/<service>/...`. Default: no such route. */
   readonly dynamicPrefix?: string;
+  /** Whether WebSockets pass; `origins`: also those of pages from there. Default true: those of pages of the gateway's own host. */
+  readonly websocket?: boolean | { readonly origins: readonly string[] };
   /** Most bytes of a request body, declared or counted; above it 413. Default 10 MiB. */
   readonly bodyLimit?: number;
-  /** Longest silence within a response body in ms, 0 for any; streams of events may always be silent. Default 60 000. */
-  readonly idleTimeoutMs?: number;
 }
 
 /**
@@ -46,17 +47,21 @@ export const proxyRoutes: FastifyPluginCallback<ProxyRoutesOptions> = (app, opti
 
 function gatewayOf(
   base: string,
-  { client, routes = [], dynamicPrefix, bodyLimit, idleTimeoutMs }: ProxyRoutesOptions,
+  { routes = [], dynamicPrefix, bodyLimit, websocket = true, ...options }: ProxyRoutesOptions,
 ): Gateway {
   if (dynamicPrefix !== undefined && !isPrefix(dynamicPrefix)) {
     throw new RangeError(`proxyRoutes: dynamicPrefix must look like "/api", got ${dynamicPrefix}`);
   }
   const fixed = routes.map(({ prefix, service, rewrite }) => toRoute(base, prefix, service, rewrite));
   return new Gateway({
-    client,
-    routes: { routes: dynamicPrefix === undefined ? fixed : [...fixed, toRoute(base, dynamicPrefix, '*')] },
+    ...options,
+    routes: {
+      defaults: {
+        websocket: typeof websocket === 'boolean' ? websocket : { origins: [...websocket.origins] },
+      },
+      routes: dynamicPrefix === undefined ? fixed : [...fixed, toRoute(base, dynamicPrefix, '*')],
+    },
     ...(bodyLimit !== undefined && { bodyLimitBytes: bodyLimit }),
-    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
   });
 }
 

@@ -12,11 +12,19 @@ import type { HealthView } from './health-route.ts';
 import type { HealthCheck } from './health.ts';
 import type { Identity } from './identity.ts';
 import { addLingeringAnswer } from './lingering-answer.ts';
+import { OpenStreams } from './open-streams.ts';
 import { addOpenApi } from './openapi.ts';
 import type { OpenApiInfo } from './openapi.ts';
 import { RequestLog } from './request-log.ts';
 import { addCors, securityHeaders } from './security.ts';
 import { addTracing, identityHeaders, traceOptions } from './tracing.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Answers that end only when somebody ends them; those that are here are ended in order when the service leaves. */
+    readonly streams: OpenStreams;
+  }
+}
 
 /** A Fastify instance whose schemas are written in zod. */
 export type App = FastifyInstance<
@@ -99,6 +107,7 @@ export function createApp(options: AppOptions): App {
   refuseWrongMethods(app);
   if (openapi !== false) addOpenApi(app, openapi);
   addHealth(app, options);
+  app.decorate('streams', new OpenStreams());
   return app;
 }
 

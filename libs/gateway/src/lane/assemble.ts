@@ -5,17 +5,14 @@ import type { Branch, Route } from '../routing/route-schema.ts';
 import { SplitGuard, type BranchOutcome, type RolledBack } from '../routing/split-guard.ts';
 import { Split } from '../routing/split.ts';
 import { withHeaderRules, withOutcome } from './answer-taps.ts';
-import type { Lane, RoutePolicies, Step } from './lane.ts';
-import type { AnswerSettings, Engine } from './present-engine.ts';
-import type { Way } from './routed-passage.ts';
+import type { Engine } from './engine.ts';
+import type { Lane, RoutePolicies, Step, Way } from './lane.ts';
 import { wishesOf } from './wishes.ts';
 
 /** What all routes of a gateway are made of. */
 export interface Kit {
   readonly engine: Engine;
   readonly policies: RoutePolicies;
-  /** What a route does not say about its answers. */
-  readonly answer: AnswerSettings;
   readonly onRollback: (route: string, rolledBack: RolledBack) => void;
 }
 
@@ -57,10 +54,7 @@ export function assemble(route: Route, kit: Kit, before?: Lane): Lane {
   // From the instance outwards: what it answered is judged, then kept, then dressed for the client.
   const wayOf = (branch?: Branch, name?: string): Way => {
     const { where, service = route.service } = branch ?? {};
-    let forward: Forward = kit.engine.forwardTo({
-      host: route.host ?? 'client',
-      wishes: wishesOf(route, where),
-    });
+    let forward: Forward = kit.engine.forwardTo(route, wishesOf(route, where));
     if (outcomes !== undefined && name !== undefined) forward = withOutcome(outcomes(name), forward);
     if (caching) forward = caching.memory.around(caching.rules, forward);
     if (answerRules !== undefined) forward = withHeaderRules(answerRules, forward);
@@ -74,8 +68,7 @@ export function assemble(route: Route, kit: Kit, before?: Lane): Lane {
     split,
     ways: [first, ...others],
     requestRules: compileRules(route.requestHeaders),
-    answer: answerSettings(route, kit.answer),
-    engine: kit.engine,
+    answer: kit.engine.answerOf(route),
   };
 }
 
@@ -93,14 +86,6 @@ function watchSplit(
     if (rolledBack === undefined) return;
     split.turnOff(rolledBack.branch);
     onRollback(id, rolledBack);
-  };
-}
-
-function answerSettings({ bodyLimitBytes, timeouts }: Route, usual: AnswerSettings): AnswerSettings {
-  return {
-    ...usual,
-    ...(bodyLimitBytes !== undefined && { bodyLimit: bodyLimitBytes }),
-    ...(timeouts?.idleMs !== undefined && { idleTimeoutMs: timeouts.idleMs }),
   };
 }
 

@@ -1,6 +1,5 @@
-import type { Engine, AnswerSettings } from './present-engine.ts';
+import type { ClientSinkSettings } from '../forward/client-sink.ts';
 import type { Forward, Stage } from '../passage.ts';
-import type { Way } from './routed-passage.ts';
 import type { CompiledRules } from '../routing/header-rules.ts';
 import type { Route } from '../routing/route-schema.ts';
 import type { Split } from '../routing/split.ts';
@@ -17,6 +16,17 @@ export interface RoutePolicies {
   readonly rateLimit?: (rules: Policy<'rateLimit'>) => Stage;
   /** Answers from memory in the place of `next`, by a route's `cache`. */
   readonly cache?: { around(rules: Policy<'cache'>, next: Forward): Forward };
+}
+
+/** One of the ways that a route's requests may take: the only one, or a branch of its split. */
+export interface Way {
+  /** Name of the branch; undefined when the route has no split. */
+  readonly name: string | undefined;
+  /** undefined: the path names the service. */
+  readonly service: string | undefined;
+  /** What the metadata of the instance must say. */
+  readonly where: Readonly<Record<string, string>> | undefined;
+  readonly forward: Forward;
 }
 
 /** One step of a route, as `explain` tells it. */
@@ -37,6 +47,5 @@ export interface Lane {
   /** The only way, or one for each branch, in the order of the split. */
   readonly ways: readonly [Way, ...Way[]];
   readonly requestRules: CompiledRules | undefined;
-  readonly answer: AnswerSettings;
-  readonly engine: Engine;
+  readonly answer: ClientSinkSettings;
 }

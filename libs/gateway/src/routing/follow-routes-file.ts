@@ -83,7 +83,8 @@ class Follower implements FollowedFile {
     const { onText, onError } = this.#options;
     try {
       const text = await readFile(this.#path, 'utf8');
-      if (this.#isClosed || text === this.#text) return;
+      // An empty file is one that is being written: what it will say comes with the next change.
+      if (this.#isClosed || text === this.#text || text === '') return;
       this.#text = text;
       onText(text, this.#path);
     } catch (error) {
