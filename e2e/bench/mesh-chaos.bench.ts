@@ -1,6 +1,6 @@
 /**
  * Chaos on real processes at a constant load of reads: two gateways, three instances of each service, SQLite. Goals: no read fails, and the
- * time of all but one in a hundred stays within the bound of the case. `--rate=200` reads a second, `--only=hang` one case.
+ * time of all but one in a hundred stays within the bound of the case. `--rate=100` reads a second, `--only=hang` one case.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -9,7 +9,7 @@ import type { LoadReport } from '../src/steady-load.ts';
 
 const { values: options } = parseArgs({
   allowPositionals: true,
-  options: { rate: { type: 'string', default: '200' }, only: { type: 'string' } },
+  options: { rate: { type: 'string', default: '100' }, only: { type: 'string' } },
 });
 const perSecond = Number(options.rate);
 

@@ -28,7 +28,10 @@ export class FrontClient {
       return { ...(await this.#ask(turn, path)), asked: 'once' };
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
-      return { ...(await this.#ask(turn + 1, path)), asked: 'twice' };
+      const answer = await this.#ask(turn + 1, path).catch((second: unknown) => {
+        throw new Error(`${error.message}, then ${String(second)}`, { cause: error });
+      });
+      return { ...answer, asked: 'twice' };
     }
   }
 

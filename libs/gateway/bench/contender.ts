@@ -45,6 +45,11 @@ export class Contender {
     return usage;
   }
 
+  async vitals(): Promise<Readonly<Record<string, number>>> {
+    const [{ vitals }] = (await this.#ask('vitals')) as [{ vitals: Readonly<Record<string, number>> }];
+    return vitals;
+  }
+
   async startProfile(): Promise<void> {
     await this.#ask('start-profile');
   }

@@ -19,6 +19,13 @@ export type { Answer, AnswerSource, Loaded, UpstreamOptions, UpstreamSnapshot } 
 
 // operations/
 export { priorities, type Priority, type ShedReason } from './operations/admission.ts';
+export {
+  BodyPace,
+  readPace,
+  slowBody,
+  type BodyPaceOptions,
+  type PaceRules,
+} from './operations/body-pace.ts';
 export { LoopDelay, type DelaySource, type LoopDelayOptions } from './operations/loop-delay.ts';
 export type { CacheCounts, MetricFamily } from './operations/metric-families.ts';
 export type { MetricsSources } from './operations/metrics-route.ts';
@@ -55,3 +62,16 @@ export { followRoutesFile } from './routing/follow-routes-file.ts';
 export type { FollowedFile, FollowOptions } from './routing/follow-routes-file.ts';
 export { inspectRoutes } from './routing/inspect-routes.ts';
 export type { InspectRoutesOptions } from './routing/inspect-routes.ts';
+
+export { cacheRoutes } from './cache/cache-routes.ts';
+export type { CacheRoutesOptions } from './cache/cache-routes.ts';
+export { cacheSchema } from './cache/cache-policy.ts';
+export type { CachePolicy } from './cache/cache-policy.ts';
+export type { PurgeTarget } from './cache/purge.ts';
+export { ResponseCache } from './cache/response-cache.ts';
+export type { CacheSnapshot, ResponseCacheOptions } from './cache/response-cache.ts';
+export { aggregate } from './compose/aggregate.ts';
+export type { Aggregate, AggregateOptions, PartMeta } from './compose/aggregate.ts';
+export { goneSignal } from './compose/gone-signal.ts';
+export { part } from './compose/part.ts';
+export type { Part, PartContext, PartOptions } from './compose/part.ts';

@@ -62,6 +62,7 @@ export class Admission {
     const latencyMs = this.latencyMs ?? 0;
     const retryAfterMs = this.#retryAfterMs;
     if (outcome === 'ignored') lease.done();
-    else lease.done(retryAfterMs === undefined ? { outcome, latencyMs } : { outcome, latencyMs, retryAfterMs });
+    else
+      lease.done(retryAfterMs === undefined ? { outcome, latencyMs } : { outcome, latencyMs, retryAfterMs });
   }
 }

@@ -4,6 +4,7 @@ import type { Call } from './call.ts';
 import { isTimeout, type ErrorKind } from './error-kind.ts';
 import { TimeoutError, UpstreamError, isTimeoutError } from './errors.ts';
 import { readRetryAfterMs } from './retry-policy.ts';
+import type { AttemptSpan } from './tracing.ts';
 import type { Fields, Flow, Sink } from './transport.ts';
 
 /** Most bytes of a discarded answer that are read to keep its connection; a longer one costs the connection. */
@@ -23,8 +24,11 @@ export class Attempt extends Admission implements Sink {
   /** From the moment that the request is about to be written. */
   flow: Flow | undefined = undefined;
   state: 'live' | 'draining' | 'over' = 'live';
-  /** When its time without an answer is over. */
+  /** When its silence, before the head or within the body, has lasted too long. */
   dueAt = Infinity;
+  /** Its span, where somebody records. */
+  span: AttemptSpan | undefined = undefined;
+  #error: Error | undefined = undefined;
   /** Status of the final head. */
   status: number | undefined = undefined;
   /** Whether any byte of an answer has come. */
@@ -38,9 +42,22 @@ export class Attempt extends Admission implements Sink {
     this.#call = call;
   }
 
+  /** Whether the call still listens to it. */
+  get isLive(): boolean {
+    return this.state === 'live';
+  }
+
   /** Whether the request had been written, in whole or in part. */
   get sent(): boolean {
     return this.flow !== undefined;
+  }
+
+  override release(): void {
+    super.release();
+    const { span } = this;
+    if (span === undefined) return;
+    this.span = undefined;
+    span.end(this.status, this.#error);
   }
 
   /** Ends the attempt without a word to the caller; one that has not begun is aborted when it does. */
@@ -60,10 +77,12 @@ export class Attempt extends Admission implements Sink {
     this.#call.fail(this, error, kind);
   }
 
-  /** The time without an answer is over. */
+  /** It has been silent for too long. */
   expire(limitMs: number): void {
     const { instance } = this;
-    const message = `${this.#call.name} (${instance ?? ''}) did not answer within ${limitMs} ms`;
+    const what =
+      this.status === undefined ? 'did not answer within' : 'was silent in the middle of a body for';
+    const message = `${this.#call.name} (${instance ?? ''}) ${what} ${limitMs} ms`;
     const error = new TimeoutError(message, { instance, timeoutMs: limitMs });
     this.state = 'over';
     this.#cancelled = error;
@@ -100,7 +119,7 @@ export class Attempt extends Admission implements Sink {
     // 1xx is news on the way, the outcome comes with the final head.
     if (status < 200) call.pass(this);
     else if (!this.#head(status, headers)) {
-      this.state = 'draining';
+      if (this.isLive) this.state = 'draining';
       return;
     }
     call.handler.onResponseStart?.(call, status, call.debug(this, headers), message);
@@ -116,6 +135,7 @@ export class Attempt extends Admission implements Sink {
     call.pass(this);
     this.#head(status, headers);
     this.state = 'over';
+    this.dueAt = Infinity;
     // A tunnel loads the instance for as long as it is open.
     socket.once('close', () => {
       this.clock.read();
@@ -126,8 +146,10 @@ export class Attempt extends Admission implements Sink {
   }
 
   onResponseData(_: Flow, chunk: Buffer): void {
-    if (this.state === 'live') this.#call.handler.onResponseData?.(this.#call, chunk);
-    else if (this.state === 'draining') {
+    if (this.state === 'live') {
+      if (this.dueAt < Infinity) this.dueAt = this.clock.read() + this.#call.bodyTimeoutMs;
+      this.#call.handler.onResponseData?.(this.#call, chunk);
+    } else if (this.state === 'draining') {
       this.#drained += chunk.length;
       if (this.#drained > drainLimit) this.cancel(undefined);
     }
@@ -157,9 +179,9 @@ export class Attempt extends Admission implements Sink {
   }
 
   #head(status: number, headers: Fields): boolean {
-    this.clock.read();
+    const now = this.clock.read();
     this.status = status;
-    this.dueAt = Infinity;
+    if (this.guarded !== undefined) this.#call.limit(this, this.#call.bodyTimeoutMs, now);
     this.settle(status >= 500 ? 'failure' : 'success');
     const retryAfterMs = status === 503 ? readRetryAfterMs(headers['retry-after']) : undefined;
     // Only of a 503: a 429 speaks of the caller, and others call through the same client.
@@ -172,6 +194,7 @@ export class Attempt extends Admission implements Sink {
   /** Settles, if the head has not, and gives the load back. */
   #close(outcome: 'failure' | 'ignored', error: Error | undefined): void {
     const isNews = this.outcome === undefined;
+    this.#error = error;
     this.settle(outcome, error);
     this.release();
     if (isNews) this.#call.told(this, error);

@@ -3,6 +3,7 @@ import { errors } from 'undici';
 import { Attempt } from './attempt.ts';
 import type { CallContext, ServiceDispatchOptions } from './call-context.ts';
 import type { CallRules } from './call-policy.ts';
+import { withDebugHeaders } from './debug-headers.ts';
 import { errorKind, toError, type ErrorKind } from './error-kind.ts';
 import { TimeoutError } from './errors.ts';
 import type { EventClock } from './event-clock.ts';
@@ -10,6 +11,8 @@ import type { CallHeaders } from './headers.ts';
 import { isIdempotent, isHeld, mayRetry, readRetryAfterMs, retryDelayMs } from './retry-policy.ts';
 import type { AttemptFailure } from './retry-policy.ts';
 import type { ServicePool } from './service-pool.ts';
+import { Rivals } from './rivals.ts';
+import type { Entrant, ServiceGates } from './service-gates.ts';
 import type { Stack } from './stack.ts';
 import { Alarm } from './timer-wheel.ts';
 import type { Fields, Flow, Handler, RawFields } from './transport.ts';
@@ -44,7 +47,7 @@ const ignoreError = (): undefined => undefined;
  *
  * Nothing is retried once a byte of a response head was passed on.
  */
-export class Call extends Alarm implements Flow {
+export class Call extends Alarm implements Flow, Entrant {
   readonly stack: Stack;
   readonly options: ServiceDispatchOptions;
   readonly handler: Handler;
@@ -70,6 +73,12 @@ export class Call extends Alarm implements Flow {
   #told = false;
   #rescued = false;
   #backoff: unknown = undefined;
+  /** Attempts beside the newest, once there are any. */
+  #rivals: Rivals | undefined = undefined;
+  #hedges = 0;
+  #hedge: unknown = undefined;
+  /** Gives back what the gates gave, or the place in their queue. */
+  #leave: (() => void) | undefined = undefined;
 
   constructor(stack: Stack, { options, handler, context, rules, headers, pool, name, isService }: CallParts) {
     super();
@@ -116,6 +125,11 @@ export class Call extends Alarm implements Flow {
     return this.options.headersTimeout ?? this.rules.attemptTimeoutMs;
   }
 
+  /** Longest silence between two chunks of a body, in milliseconds; 0 = no limit. */
+  get bodyTimeoutMs(): number {
+    return this.options.bodyTimeout ?? this.rules.bodyTimeoutMs;
+  }
+
   pause(): void {
     this.#passed?.flow?.pause();
   }
@@ -132,25 +146,42 @@ export class Call extends Alarm implements Flow {
     this.#stop(this.reason, true);
   }
 
-  start(): void {
+  start(gates: ServiceGates | undefined): void {
     this.handler.onRequestStart?.(this, null);
     if (this.#over) return;
-    if (this.deadlineAt < Infinity) this.stack.wheel.arm(this, this.deadlineAt - this.startedAt, this.startedAt);
+    this.#arm(this.deadlineAt, this.startedAt);
+    if (gates === undefined) this.#next(false);
+    else gates.admit(this);
+  }
+
+  enter(leave: () => void): void {
+    const waited = this.#leave !== undefined;
+    this.#leave = leave;
+    if (waited) this.clock.read();
     this.#next(false);
+  }
+
+  wait(giveUp: () => void): void {
+    this.#leave = giveUp;
+  }
+
+  refuse(error: Error): void {
+    if (this.#over) return;
+    this.#leave = undefined;
+    this.#fail(error);
   }
 
   /** The attempt has been sent, or has made progress: its silence counts from now. */
   putOff(attempt: Attempt): void {
-    const limitMs = this.attemptTimeoutMs;
-    if (attempt.dueAt < Infinity) attempt.dueAt = this.clock.read() + limitMs;
+    // In the turn in which it began nothing has to be put off; that is the rule for requests without a body.
+    if (attempt.dueAt === Infinity || attempt.startedAt === this.clock.now()) return;
+    attempt.dueAt = this.clock.read() + this.attemptTimeoutMs;
   }
 
-  /** Begins to count the silence of an attempt at a service. */
-  limit(attempt: Attempt): void {
-    const limitMs = this.attemptTimeoutMs;
-    if (limitMs === 0) return;
-    attempt.dueAt = attempt.startedAt + limitMs;
-    this.#arm(attempt.dueAt, attempt.startedAt);
+  /** Begins to count the silence of an attempt: `limitMs` from `now`, 0 = no limit. */
+  limit(attempt: Attempt, limitMs: number, now: number): void {
+    attempt.dueAt = limitMs === 0 ? Infinity : now + limitMs;
+    this.#arm(attempt.dueAt, now);
   }
 
   /** The alarm is set for the earliest of its times, and only put off when it rings: most calls are over by then. */
@@ -160,9 +191,12 @@ export class Call extends Alarm implements Flow {
       this.#expire();
       return;
     }
+    for (const rival of this.#rivals?.silent(now) ?? []) this.#silent(rival, now);
     const attempt = this.#attempt;
-    if (attempt !== undefined && attempt.dueAt <= now) attempt.expire(this.attemptTimeoutMs);
-    if (!this.#over) this.#arm(Math.min(this.deadlineAt, this.#attempt?.dueAt ?? Infinity), now);
+    if (attempt !== undefined && attempt.dueAt <= now) this.#silent(attempt, now);
+    if (this.#over) return;
+    const silentAt = Math.min(this.#attempt?.dueAt ?? Infinity, this.#rivals?.dueAt ?? Infinity);
+    this.#arm(Math.min(this.deadlineAt, silentAt), now);
   }
 
   kindOf(error: Error, sent: boolean): ErrorKind {
@@ -178,7 +212,13 @@ export class Call extends Alarm implements Flow {
       const retryAfterMs = readRetryAfterMs(headers['retry-after']);
       const failure = { sent: true, connection: false, retryAfterMs };
       if (!this.stack.retries) this.#report(failure);
-      else if (this.rules.statuses.has(status) && this.#retry(failure)) return false;
+      else if (this.rules.statuses.has(status)) {
+        if (this.#yield(attempt)) {
+          attempt.cancel(undefined);
+          return false;
+        }
+        if (this.#retry(failure)) return false;
+      }
     }
     this.pass(attempt);
     this.#tell(status, undefined, false);
@@ -188,6 +228,11 @@ export class Call extends Alarm implements Flow {
   /** From here on the caller sees this attempt, for better or worse. */
   pass(attempt: Attempt): void {
     this.#passed = attempt;
+    if (this.#rivals === undefined) return;
+    this.#rivals.drop(attempt);
+    this.#rivals.cancel(undefined);
+    if (this.#attempt !== attempt) this.#attempt?.cancel(undefined);
+    this.#attempt = attempt;
   }
 
   /** The response has ended. */
@@ -197,24 +242,45 @@ export class Call extends Alarm implements Flow {
 
   /** The attempt broke off. */
   fail(attempt: Attempt, error: Error, kind: ErrorKind, isStale = false): void {
-    if (this.#over || attempt !== this.#attempt) return;
+    if (this.#over || this.#yield(attempt) || attempt !== this.#attempt) return;
     const failure = { sent: this.context.sent ?? attempt.sent, connection: true };
     if (!this.stack.retries) this.#report(failure);
     else if (this.#passed === undefined && kind !== 'other') {
       if (isStale && this.#rescue()) return;
       if (this.#retry(failure)) return;
     }
-    this.#finish();
-    this.#tell(undefined, error, false);
-    this.handler.onResponseError?.(this, error);
+    this.#fail(error);
   }
 
   told(attempt: Attempt, error: Error | undefined): void {
     this.stack.attemptEnded(this, attempt, error);
   }
 
-  debug(_: Attempt, headers: Fields): Fields {
-    return headers;
+  /** The headers of an answer as the caller gets them. */
+  debug(attempt: Attempt, headers: Fields): Fields {
+    return this.stack.debugHeaders ? withDebugHeaders(this, attempt, headers) : headers;
+  }
+
+  /** One of several attempts has failed: the call goes on with the others. False when there is no other. */
+  #yield(attempt: Attempt): boolean {
+    if (this.#passed !== undefined || this.#rivals === undefined) return false;
+    if (this.#rivals.drop(attempt)) return true;
+    if (attempt !== this.#attempt || this.#rivals.count === 0) return false;
+    this.#attempt = this.#rivals.take();
+    return true;
+  }
+
+  #fail(error: Error): void {
+    this.#finish();
+    this.#tell(undefined, error, false);
+    this.handler.onResponseError?.(this, error);
+  }
+
+  #silent(attempt: Attempt, now: number): void {
+    const isBody = attempt.status !== undefined;
+    // Who asked for a pause is not waiting.
+    if (isBody && attempt.flow?.paused === true) attempt.dueAt = now + this.bodyTimeoutMs;
+    else attempt.expire(isBody ? this.bodyTimeoutMs : this.attemptTimeoutMs);
   }
 
   #arm(dueAt: number, now: number): void {
@@ -230,7 +296,10 @@ export class Call extends Alarm implements Flow {
   #expire(): void {
     const timeoutMs = Math.round(this.deadlineAt - this.startedAt);
     const { instance } = this.context;
-    this.#stop(new TimeoutError(`the call did not end within ${timeoutMs} ms`, { timeoutMs, instance }), false);
+    this.#stop(
+      new TimeoutError(`the call did not end within ${timeoutMs} ms`, { timeoutMs, instance }),
+      false,
+    );
   }
 
   #next(fresh: boolean): void {
@@ -238,6 +307,11 @@ export class Call extends Alarm implements Flow {
     // What is left of a discarded answer must not outlive the back-off.
     this.#attempt?.cancel(undefined);
     if (!this.isService) this.context.sent = undefined;
+    this.#send(fresh);
+    if (this.rules.maxHedges > 0) this.#planHedge();
+  }
+
+  #send(fresh: boolean): void {
     const attempt = new Attempt(this);
     this.#attempt = attempt;
     try {
@@ -247,10 +321,34 @@ export class Call extends Alarm implements Flow {
     }
   }
 
+  /** Beside an attempt that is slow another is made, at another instance; the first good answer is passed on. */
+  #planHedge(): void {
+    const { rules, options } = this;
+    this.stack.timers.clear(this.#hedge);
+    if (this.#over || this.#passed !== undefined || this.#hedges >= rules.maxHedges) return;
+    if (!isHeld(options.body) || !isIdempotent(options)) return;
+    this.#hedge = this.stack.timers.set(() => {
+      this.#sendBeside();
+    }, rules.hedgeDelayMs);
+  }
+
+  #sendBeside(): void {
+    const slow = this.#attempt;
+    if (this.#over || this.#passed !== undefined || slow?.state !== 'live') return;
+    this.clock.read();
+    if (!this.stack.hasOthers(this) || !this.stack.withdraw(this)) return;
+    this.#hedges += 1;
+    this.stack.hedged(this);
+    (this.#rivals ??= new Rivals()).add(slow);
+    this.#send(false);
+    this.#planHedge();
+  }
+
   /** One extra try for a connection that was closed as idle, at once and on a fresh one: not a retry, and nobody's failure. */
   #rescue(): boolean {
     if (this.#rescued || !isHeld(this.options.body) || !isIdempotent(this.options)) return false;
     this.#rescued = true;
+    this.stack.rescued(this);
     queueMicrotask(() => {
       this.#next(true);
     });
@@ -262,6 +360,7 @@ export class Call extends Alarm implements Flow {
     const delayMs = this.#delayMs(failure);
     if (delayMs === undefined || !this.stack.withdraw(this)) return false;
     this.retries += 1;
+    this.stack.retried(this, delayMs);
     const { body } = this.options;
     // Between two attempts nobody listens to a stream, and an 'error' nobody listens to ends the process.
     if (body instanceof Readable) body.once('error', ignoreError);
@@ -299,6 +398,7 @@ export class Call extends Alarm implements Flow {
     if (this.#over) return;
     this.#finish();
     this.#attempt?.cancel(reason);
+    this.#rivals?.cancel(reason);
     this.#tell(undefined, reason, aborted);
     this.handler.onResponseError?.(this, reason);
   }
@@ -307,6 +407,11 @@ export class Call extends Alarm implements Flow {
     this.#over = true;
     this.stack.wheel.disarm(this);
     if (this.#backoff !== undefined) this.stack.timers.clear(this.#backoff);
+    if (this.#hedge !== undefined) this.stack.timers.clear(this.#hedge);
+    const leave = this.#leave;
+    if (leave === undefined) return;
+    this.#leave = undefined;
+    leave();
   }
 
   #tell(status: number | undefined, error: Error | undefined, aborted: boolean): void {

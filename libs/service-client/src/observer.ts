@@ -35,6 +35,25 @@ export interface AttemptResult {
 export interface Observer {
   attemptEnded?(result: AttemptResult): void;
   callEnded?(result: CallResult & { readonly service: string }): void;
+  /** Another attempt follows, after so many milliseconds; `instance` is the one that failed, undefined when none was asked. */
+  retried?(event: {
+    readonly service: string;
+    readonly instance: string | undefined;
+    readonly retries: number;
+    readonly delayMs: number;
+  }): void;
+  /** Another attempt is made beside one that is slow, instead of waiting for `instance` alone. */
+  hedged?(event: { readonly service: string; readonly instance: string | undefined }): void;
+  /** A kept connection to `instance` had been closed; the request is sent once more on a fresh one. */
+  rescued?(event: { readonly service: string; readonly instance: string | undefined }): void;
+  /** A call ended without asking an instance: refused by a gate, or nobody is there. */
+  rejected?(event: { readonly service: string; readonly code: string; readonly error: Error }): void;
+  /** A circuit opened or closed; `instance` may name a route class too. */
+  circuitChanged?(event: {
+    readonly service: string;
+    readonly instance: string;
+    readonly state: 'open' | 'half-open' | 'closed';
+  }): void;
 }
 
 /** Calls a listener; its fault is not the call's. */
@@ -46,7 +65,12 @@ export function tell(listener: () => void): void {
   }
 }
 
-export function tellAttempt(observer: Observer, call: Call, attempt: Attempt, error: Error | undefined): void {
+export function tellAttempt(
+  observer: Observer,
+  call: Call,
+  attempt: Attempt,
+  error: Error | undefined,
+): void {
   const { instance = '', outcome = 'ignored', latencyMs = 0, status } = attempt;
   tell(() =>
     observer.attemptEnded?.({

@@ -12,10 +12,17 @@ import type { Observer } from './observer.ts';
 import { durationMs, integer } from './options.ts';
 import { readRules, usualRules, type CallPolicy } from './call-policy.ts';
 import { retryParts, type RetryOptions } from './retry.ts';
-import { ServicePools, type Balancing, type ServiceOptions, type ServicePoolOptions, type ServiceSnapshot } from './service-pool.ts';
+import {
+  ServicePools,
+  type Balancing,
+  type ServiceOptions,
+  type ServicePoolOptions,
+  type ServiceSnapshot,
+} from './service-pool.ts';
 import { ServiceResponse } from './service-response.ts';
 import { Stack } from './stack.ts';
 import { StackDispatcher } from './stack-dispatcher.ts';
+import type { Tracing } from './tracing.ts';
 import type { Transport } from './transport.ts';
 import { UndiciTransport, type TlsOptions } from './undici-transport.ts';
 
@@ -53,6 +60,10 @@ export interface ServiceClientOptions {
   readonly allowH2?: boolean;
   /** Is told what the client does. */
   readonly observer?: Observer;
+  /** Where spans of attempts go: `openTelemetry()` of `@mesh/service-client/opentelemetry` (default: nowhere). */
+  readonly tracing?: Tracing;
+  /** Whether answers say in `x-mesh-*` headers who gave them, at which attempt, after how long (default false: for development). */
+  readonly debugHeaders?: boolean;
 }
 
 /** One call of a service. */
@@ -138,6 +149,8 @@ export class ServiceClient {
       next: (call, handler) => transport.dispatch(call, handler),
       timers: options.retry?.timers,
       observer: options.observer,
+      tracing: options.tracing,
+      debugHeaders: options.debugHeaders,
       totals: this.#totals,
     });
     this.dispatcher = new StackDispatcher(stack, transport);
@@ -213,7 +226,10 @@ function known<T extends object>(fields: T): Known<T> {
 
 function poolOptions(options: ServiceClientOptions, transport: Transport): ServicePoolOptions {
   const { strategy, balancing, circuitBreaker, maxServices, services, retry } = options;
-  return { ...known({ strategy, balancing, circuitBreaker, maxServices, services, retryBudget: retry }), transport };
+  return {
+    ...known({ strategy, balancing, circuitBreaker, maxServices, services, retryBudget: retry }),
+    transport,
+  };
 }
 
 function readCall(

@@ -10,6 +10,7 @@ import { EventClock } from './event-clock.ts';
 import { addressOf, Circuits, GuardedInstance, type Asking } from './guarded-instance.ts';
 import { integer } from './options.ts';
 import { ServiceFigures, type ServiceFiguresSnapshot } from './service-figures.ts';
+import { ServiceGates, type GateOptions } from './service-gates.ts';
 import type { Peer, Transport } from './transport.ts';
 
 /** Options of the balancer of each service, beside its strategy. */
@@ -19,7 +20,7 @@ export type Balancing = Pick<
 >;
 
 /** How the instances of one service are chosen and guarded. */
-export interface ServiceOptions extends CallPolicyOptions {
+export interface ServiceOptions extends CallPolicyOptions, GateOptions {
   /** How an instance is picked: a name of `@mesh/load-balancer` or a policy of your own (default `'adaptive'`). */
   readonly strategy?: Strategy;
   /** Slow start, ejection, zones and the like, see `@mesh/load-balancer` (default: none of them). */
@@ -240,8 +241,9 @@ export class ServicePool {
 
 /** What is special about a pick; one object for all picks of a service, because a pick is synchronous. */
 class Wanted {
-  readonly #context: { -readonly [K in keyof PickContext<GuardedInstance>]: PickContext<GuardedInstance>[K] } =
-    {};
+  readonly #context: {
+    -readonly [K in keyof PickContext<GuardedInstance>]: PickContext<GuardedInstance>[K];
+  } = {};
   #isSpecial = false;
   #where: Readonly<Record<string, string>> | undefined;
 
@@ -276,11 +278,14 @@ class Wanted {
 export class ServicePools {
   readonly clock: EventClock;
   readonly #options: ServicePoolOptions;
+  /** Of the services that have any; they are there before the first instance is. */
+  readonly #gates: ReadonlyMap<string, ServiceGates> | undefined;
   readonly #pools: LRUCache<string, ServicePool>;
 
   /** @throws RangeError when an option is out of range. */
   constructor(options: ServicePoolOptions = {}) {
     this.#options = options;
+    this.#gates = gatesOf(options.services);
     this.clock = new EventClock(options.clock ?? performance);
     this.#pools = new LRUCache({
       max: integer('maxServices', options.maxServices ?? 1000, 1),
@@ -292,6 +297,11 @@ export class ServicePools {
     // Options that a pool would refuse are refused now, not at the first call.
     new CircuitBreaker(options.circuitBreaker);
     for (const name of ['', ...Object.keys(options.services ?? {})]) new ServicePool(name, options);
+  }
+
+  /** The gates before a service, if it has any. */
+  gatesOf(service: string): ServiceGates | undefined {
+    return this.#gates?.get(service);
   }
 
   /** What was said about a single service. */
@@ -317,4 +327,13 @@ export class ServicePools {
     this.#pools.rforEach((pool, name) => entries.push([name, pool.getSnapshot()]));
     return Object.freeze(Object.fromEntries(entries));
   }
+}
+
+function gatesOf(services: ServicePoolOptions['services'] = {}): ReadonlyMap<string, ServiceGates> | undefined {
+  const gates = new Map<string, ServiceGates>();
+  for (const [name, options] of Object.entries(services)) {
+    const { bulkhead, rateLimit } = options;
+    if (bulkhead !== undefined || rateLimit !== undefined) gates.set(name, new ServiceGates(name, options));
+  }
+  return gates.size === 0 ? undefined : gates;
 }

@@ -22,6 +22,7 @@ import { durationMs } from './options.ts';
 import { tell, tellAttempt, type Observer } from './observer.ts';
 import type { ServicePool, ServicePools } from './service-pool.ts';
 import { TimerWheel } from './timer-wheel.ts';
+import type { Tracing } from './tracing.ts';
 import type { Handler, TransportRequest } from './transport.ts';
 
 type Dispatch = Dispatcher.Dispatch;
@@ -48,6 +49,10 @@ export interface StackParts {
   readonly timers?: Timers | undefined;
   readonly clock?: { now(): number } | undefined;
   readonly observer?: Observer | undefined;
+  /** Where spans of attempts go. */
+  readonly tracing?: Tracing | undefined;
+  /** Whether answers say in `x-mesh-*` headers what was done for them. */
+  readonly debugHeaders?: boolean | undefined;
   /** Counts all calls. */
   readonly totals?: CallTotals;
 }
@@ -78,6 +83,7 @@ export class Stack {
   readonly timers: Timers;
   readonly wheel: TimerWheel;
   readonly random: () => number;
+  readonly debugHeaders: boolean;
   readonly #parts: StackParts;
   readonly #names = new Map<string, string | undefined>();
   readonly #budgets: LRUCache<string, RetryBudget>;
@@ -89,6 +95,7 @@ export class Stack {
     this.timers = timers;
     this.wheel = new TimerWheel({ now: () => this.clock.read() }, timers);
     this.random = retry?.random ?? Math.random;
+    this.debugHeaders = parts.debugHeaders ?? false;
     this.#budgets = new LRUCache({
       max: retry?.maxOrigins ?? 1,
       memoMethod: () => retry?.makeBudget() ?? new RetryBudget(),
@@ -106,13 +113,16 @@ export class Stack {
     const { mesh } = this.#parts;
     if (service === undefined || mesh === undefined) return this.#dispatchFixed(options, handler);
     if (typeof options.headersTimeout === 'number') durationMs('headersTimeout', options.headersTimeout);
+    if (typeof options.bodyTimeout === 'number') durationMs('bodyTimeout', options.bodyTimeout);
     const context = contextOf(options) ?? createCallContext();
     const pool = mesh.pools.get(service);
     const rules = this.#rulesOf(pool, context);
     const headers = readHeaders(options.headers);
-    context.trace ??= headers.trace ?? startTrace();
+    context.trace ??= headers.trace ?? this.#parts.tracing?.current() ?? startTrace();
     if (this.#parts.retry !== undefined) pool?.budget.deposit();
-    this.#begin(new Call(this, { options, handler, context, rules, headers, pool, name: service, isService: true }));
+    this.#begin(
+      new Call(this, { options, handler, context, rules, headers, pool, name: service, isService: true }),
+    );
     return true;
   }
 
@@ -121,7 +131,10 @@ export class Stack {
     const { mesh, next } = this.#parts;
     if (mesh === undefined || !call.isService) {
       const headers = call.headers.pairs as string[];
-      next({ ...call.options, headers, [callContext]: call.context } as ServiceDispatchOptions, attempt as never);
+      next(
+        { ...call.options, headers, [callContext]: call.context } as ServiceDispatchOptions,
+        attempt as never,
+      );
       return;
     }
     const known = mesh.discovery.peek(call.name);
@@ -145,16 +158,40 @@ export class Stack {
     tellAttempt(observer, call, attempt, error);
   }
 
+  retried(call: Call, delayMs: number): void {
+    if (call.pool !== undefined) call.pool.figures.retries += 1;
+    const { observer } = this.#parts;
+    if (observer?.retried === undefined) return;
+    tell(() => observer.retried?.({ service: call.name, instance: call.context.instance, retries: call.retries, delayMs }));
+  }
+
+  hedged(call: Call): void {
+    if (call.pool !== undefined) call.pool.figures.hedges += 1;
+    const { observer } = this.#parts;
+    if (observer?.hedged === undefined) return;
+    tell(() => observer.hedged?.({ service: call.name, instance: call.context.instance }));
+  }
+
+  rescued(call: Call): void {
+    if (call.pool !== undefined) call.pool.figures.rescues += 1;
+    const { observer } = this.#parts;
+    if (observer?.rescued === undefined) return;
+    tell(() => observer.rescued?.({ service: call.name, instance: call.context.instance }));
+  }
+
   callEnded(call: Call, status: number | undefined, error: Error | undefined, aborted: boolean): void {
     const latencyMs = this.clock.now() - call.startedAt;
     const figures = call.pool?.figures;
     if (figures !== undefined) {
       figures.calls += 1;
       if (status !== undefined) figures.answered(latencyMs);
+      else if (call.context.attempts === 0 && !aborted) figures.rejected(codeOf(error));
     }
     const { observer, totals } = this.#parts;
     const { name: service, retries } = call;
     totals?.add(status, aborted, latencyMs, retries);
+    if (call.context.attempts === 0 && error !== undefined && !aborted && observer?.rejected !== undefined)
+      tell(() => observer.rejected?.({ service, code: codeOf(error), error }));
     if (observer?.callEnded === undefined) return;
     tell(() => observer.callEnded?.({ service, status, error, aborted, latencyMs, retries }));
   }
@@ -179,7 +216,7 @@ export class Stack {
     if (headers.timeLeftMs !== undefined) deadlineAt = Math.min(deadlineAt, startedAt + headers.timeLeftMs);
     call.deadlineAt = deadlineAt;
     if (deadlineAt < Infinity) context.deadlineAt = deadlineAt;
-    call.start();
+    call.start(call.isService ? this.#parts.mesh?.pools.gatesOf(call.name) : undefined);
   }
 
   #rulesOf(pool: ServicePool | undefined, { policy }: CallContext): CallRules {
@@ -227,25 +264,40 @@ export class Stack {
       return;
     }
     pool.figures.attempts += 1;
-    call.limit(attempt);
-    const headers = call.headers.pairs.slice();
-    if (context.trace !== undefined) appendChild(headers, context.trace);
-    if (call.deadlineAt < Infinity)
-      headers.push(timeLeftHeader, String(Math.max(1, Math.floor(call.deadlineAt - this.clock.now()))));
+    call.limit(attempt, call.attemptTimeoutMs, attempt.startedAt);
+    if (this.#parts.tracing !== undefined) this.#trace(this.#parts.tracing, call, attempt);
+    const headers = call.headers.pairs.concat(this.#ownHeaders(call, attempt));
     const peer = attempt.guarded?.peer;
     if (peer === undefined) this.#sendOn(call, attempt, headers);
     else peer.send(requestOf(call, headers), attempt, fresh);
   }
 
-  #sendOn({ options, rules }: Call, attempt: Attempt, headers: string[]): void {
-    const bodyTimeout = options.bodyTimeout ?? rules.bodyTimeoutMs;
+  #trace(tracing: Tracing, { name: service, context, options }: Call, attempt: Attempt): void {
+    const { guarded } = attempt;
+    const { trace, attempts } = context;
+    if (guarded === undefined || trace === undefined) return;
+    const { id: instance, address } = guarded;
+    const { method, path } = options;
+    attempt.span = tracing.begin({ service, instance, address, method, path, trace, resends: attempts - 1 });
+  }
+
+  /** Made for each attempt: a span of its own, and the time that is left now. */
+  #ownHeaders({ context, deadlineAt }: Call, attempt: Attempt): string[] {
+    const own: string[] = [];
+    if (context.trace !== undefined) appendChild(own, context.trace, attempt.span?.spanId);
+    if (deadlineAt < Infinity)
+      own.push(timeLeftHeader, String(Math.max(1, Math.floor(deadlineAt - this.clock.now()))));
+    return own;
+  }
+
+  #sendOn({ options }: Call, attempt: Attempt, headers: string[]): void {
     const { origin = '' } = attempt;
-    // The attempt keeps the limit for heads itself: undici's own timers are up to a second late and begin after the connect.
-    this.#parts.next({ ...options, origin, headers, headersTimeout: 0, bodyTimeout }, attempt as never);
+    // The call keeps the limits itself: undici's own timers are up to a second late, and begin after the connect.
+    this.#parts.next({ ...options, origin, headers, headersTimeout: 0, bodyTimeout: 0 }, attempt as never);
   }
 }
 
-function requestOf({ options, rules }: Call, headers: readonly string[]): TransportRequest {
+function requestOf({ options }: Call, headers: readonly string[]): TransportRequest {
   return {
     method: options.method,
     path: options.path,
@@ -254,10 +306,14 @@ function requestOf({ options, rules }: Call, headers: readonly string[]): Transp
     body: options.body,
     upgrade: options.upgrade,
     headersTimeout: 0,
-    bodyTimeout: options.bodyTimeout ?? rules.bodyTimeoutMs,
+    bodyTimeout: 0,
     expectContinue: options.expectContinue,
     reset: options.reset,
     blocking: options.blocking,
   };
 }
 
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : 'unknown';
+}

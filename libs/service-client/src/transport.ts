@@ -49,10 +49,9 @@ export interface TransportRequest {
   readonly body: Body;
   /** Protocol to upgrade to. */
   readonly upgrade: string | boolean | null | undefined;
-  /** Always 0: the stack keeps this limit itself. */
+  /** Both none: the stack keeps all limits of time itself, with one timer for all requests. */
   readonly headersTimeout: 0;
-  /** Longest silence between two chunks of the answer's body in milliseconds; 0 = no limit. */
-  readonly bodyTimeout: number;
+  readonly bodyTimeout: 0;
   readonly expectContinue: boolean | undefined;
   readonly reset: boolean | undefined;
   readonly blocking: boolean | undefined;

@@ -17,6 +17,8 @@ import { addOpenApi } from './openapi.ts';
 import type { OpenApiInfo } from './openapi.ts';
 import { RequestLog } from './request-log.ts';
 import { addCors, securityHeaders } from './security.ts';
+import { addLimits, limitOptions, readLimits } from './server-limits.ts';
+import type { ServerLimits } from './server-limits.ts';
 import { addTracing, identityHeaders, traceOptions } from './tracing.ts';
 
 declare module 'fastify' {
@@ -46,6 +48,8 @@ export interface AppOptions {
   readonly health?: HealthView;
   /** What `/docs` says. Default: the name of the service. `false`: there is no `/docs`. */
   readonly openapi?: OpenApiInfo | false;
+  /** How long and how large requests may be before a route sees them. */
+  readonly limits?: ServerLimits;
   /** Where log lines go. Default: standard output. */
   readonly logTo?: { write(line: string): void };
 }
@@ -60,6 +64,7 @@ const brokenOff = new HttpProblem('ERR_BAD_REQUEST', 'The request broke off.');
  */
 export function createApp(options: AppOptions): App {
   const { identity, config, openapi = { title: identity.service } } = options;
+  const limits = readLimits(options.limits);
   const app = fastify({
     ...traceOptions,
     logger: {
@@ -70,12 +75,7 @@ export function createApp(options: AppOptions): App {
     },
     logController: new RequestLog(),
     bodyLimit: config.BODY_LIMIT,
-    // A whole request must arrive within 30 s and its head within 10 s, so that slow senders cannot hold connections.
-    requestTimeout: 30_000,
-    http: { headersTimeout: 10_000 },
-    // Nothing in either direction for two minutes; streams of the mesh send something every ten seconds.
-    connectionTimeout: 120_000,
-    keepAliveTimeout: 72_000,
+    ...limitOptions(limits),
     // A request that crossed the close on a kept-alive connection is served (and told to go), not refused.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
@@ -98,6 +98,7 @@ export function createApp(options: AppOptions): App {
   app.setNotFoundHandler((request, reply) => notFound(request, reply));
 
   addTracing(app);
+  addLimits(app, limits);
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).headers(identityHeaders(identity, request.raw));
     done();

@@ -19,7 +19,7 @@ export function hexWord(bits: number): string {
 
 /** Whether an id consists of zeros alone. */
 export function isZero(id: string): boolean {
-  return /^0+$/.test(id);
+  return id.startsWith('0') && /^0+$/.test(id);
 }
 
 type Random = () => number;

@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { appendChild, childTrace, readTrace, startTrace, traceHeaderNames, traceHeaders } from './trace-context.ts';
+import {
+  appendChild,
+  childTrace,
+  readTrace,
+  startTrace,
+  traceHeaderNames,
+  traceHeaders,
+} from './trace-context.ts';
 import type { TraceContext } from './trace-context.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';

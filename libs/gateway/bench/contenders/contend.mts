@@ -16,25 +16,43 @@ export interface Listening {
   readonly cached?: string;
   /** Default: the usage of this process. */
   readonly usage?: () => Usage;
+  /** What a soak watches beside memory and handles. */
+  readonly vitals?: () => Readonly<Record<string, number>>;
   /** Ends what this process started. */
   readonly close?: () => Promise<void>;
 }
 
 /** What a contender says of itself when it listens. */
-export type Announcement = Omit<Listening, 'usage' | 'close'>;
+export type Announcement = Omit<Listening, 'usage' | 'vitals' | 'close'>;
 
-export type Question = 'usage' | 'start-profile' | 'stop-profile' | 'end';
+export type Question = 'usage' | 'vitals' | 'start-profile' | 'stop-profile' | 'end';
 
 function ownUsage(): Usage {
   const { user, system } = process.cpuUsage();
   return { cpuUs: user + system, rssBytes: process.memoryUsage.rss() };
 }
 
+/** Memory that is held after a collection, and what would keep the process. */
+function ownVitals(): Readonly<Record<string, number>> {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  const resources = process.getActiveResourcesInfo();
+  const count = (wanted: RegExp): number => resources.filter((name) => wanted.test(name)).length;
+  return {
+    heapMB: heapUsed / 1e6,
+    externalMB: external / 1e6,
+    sockets: count(/^TCPSocketWrap$/),
+    timers: count(/^(Timeout|Immediate)$/),
+    otherHandles: count(/^(?!TCPSocketWrap|Timeout|Immediate)/),
+  };
+}
+
 /** Origins of the instances, as `http://127.0.0.1:4000`. */
 export type Listen = (instances: readonly string[]) => Promise<Listening>;
 
 export async function contend(listen: Listen): Promise<void> {
-  const { usage = ownUsage, close, ...announcement } = await listen(process.argv.slice(2));
+  const { usage = ownUsage, vitals, close, ...announcement } = await listen(process.argv.slice(2));
   const end = async (): Promise<void> => {
     await close?.();
     process.exit();
@@ -44,6 +62,7 @@ export async function contend(listen: Listen): Promise<void> {
   process.on('message', (question: Question) => {
     if (question === 'end') void end();
     if (question === 'usage') process.send?.({ usage: usage() });
+    if (question === 'vitals') process.send?.({ vitals: { ...ownVitals(), ...vitals?.() } });
     if (question === 'start-profile') void profile.start().then(() => process.send?.({}));
     if (question === 'stop-profile') void profile.stop().then((profile) => process.send?.({ profile }));
   });

@@ -43,6 +43,8 @@ interface Entry {
 }
 
 const nobody = Buffer.alloc(32);
+/** The digest that is being looked at; one is enough, for nothing waits in between. */
+const shown = Buffer.alloc(32);
 const maxKeyLength = 256;
 
 /**
@@ -74,7 +76,8 @@ export class ApiKeys {
   check(key: string): Identity | 'invalid' {
     if (key.length > maxKeyLength) return 'invalid';
     const entry = this.#entries.get(apiKeyId(key) ?? '');
-    const isRight = timingSafeEqual(Buffer.from(hash('sha256', key), 'hex'), entry?.digest ?? nobody);
+    shown.write(hash('sha256', key), 'hex');
+    const isRight = timingSafeEqual(shown, entry?.digest ?? nobody);
     if (entry === undefined || !isRight || this.#clock.now() >= entry.untilMs) return 'invalid';
     return entry.identity;
   }

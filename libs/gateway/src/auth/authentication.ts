@@ -120,7 +120,10 @@ class ProtectedRoute {
     }
     passage.identity = identity;
     const withheld = this.#withheld[identity.by];
-    if (withheld.length > 0) passage.withheldHeaders = [...(passage.withheldHeaders ?? []), ...withheld];
+    if (withheld.length > 0) {
+      const before = passage.withheldHeaders ?? [];
+      passage.withheldHeaders = before.length === 0 ? withheld : [...before, ...withheld];
+    }
     if (this.#signer === undefined) return undefined;
     const signed = this.#signer.sign(identity, passage.service, passage.trace.requestId);
     if (typeof signed === 'string') {

@@ -59,13 +59,14 @@ export function rawPairs(raw: unknown, parsed: ParsedHeaders): string[] {
   const length = last.byteOffset + last.length - start;
   if (last.buffer !== buffer || length < 0 || length > maxHeadBytes) return pieces.map(latin1);
   const text = Buffer.from(buffer, start, length).toString('latin1');
-  return pieces.map((piece) => {
-    if (typeof piece === 'string' || piece.buffer !== buffer) return latin1(piece);
-    const at = piece.byteOffset - start;
+  const pairs: string[] = [];
+  for (const piece of pieces) {
+    const at = typeof piece === 'string' || piece.buffer !== buffer ? -1 : piece.byteOffset - start;
     // Small buffers of Node share their memory with others, so one that was put together may lie anywhere in it.
-    if (at < 0 || at + piece.length > length) return latin1(piece);
-    return text.slice(at, at + piece.length);
-  });
+    const isInside = at >= 0 && at + piece.length <= length;
+    pairs.push(isInside ? text.slice(at, at + piece.length) : latin1(piece));
+  }
+  return pairs;
 }
 
 /** Far more than a head that a client of HTTP accepts. */

@@ -2,10 +2,9 @@ import { HttpProblem, sendProblem } from '@mesh/problem';
 import type { Duplex } from 'node:stream';
 import type { Flow, Passage } from '../passage.ts';
 import { isCallerFault } from '../upstream-failure.ts';
-import { trailerOnly } from './answer-head.ts';
+import { wireOf, type ClientWire } from './client-wire.ts';
 import { gatewayFields } from './gateway-fields.ts';
-import { without } from './hop-headers.ts';
-import { pairsOf, writeInterim, writeSwitch } from './raw-answer.ts';
+import { writeSwitch } from './raw-answer.ts';
 import { discardRest } from './request-body.ts';
 import type { UpgradeSink } from './transport.ts';
 import type { Tunnels } from './tunnels.ts';
@@ -46,6 +45,7 @@ const clientGone = new DOMException('the client went away', 'AbortError');
 export class ClientSink implements UpgradeSink, Watched {
   readonly #passage: Passage;
   readonly #settings: ClientSinkSettings;
+  readonly #wire: ClientWire;
   readonly #startedAt: number;
   #state: 'waiting' | 'streaming' | 'done' = 'waiting';
   #flow: Flow | undefined;
@@ -61,6 +61,7 @@ export class ClientSink implements UpgradeSink, Watched {
   constructor(passage: Passage, settings: ClientSinkSettings) {
     this.#passage = passage;
     this.#settings = settings;
+    this.#wire = wireOf(passage.request);
     this.#startedAt = settings.totalTimeoutMs > 0 ? performance.now() : 0;
     if (settings.totalTimeoutMs > 0) settings.watch.add(this);
     passage.onEnd(() => {
@@ -76,17 +77,15 @@ export class ClientSink implements UpgradeSink, Watched {
 
   inform(status: number, rawHeaders: readonly string[]): void {
     const { raw } = this.#passage.reply;
-    if (this.#state === 'waiting') writeInterim(raw, status, rawHeaders);
+    if (this.#state === 'waiting') this.#wire.inform(raw, status, rawHeaders);
   }
 
   head(status: number, statusMessage: string, rawHeaders: readonly string[]): void {
     if (this.#state !== 'waiting') return;
-    const { request, reply } = this.#passage;
-    let fields = gatewayFields(rawHeaders, this.#passage);
-    // What cannot be chunked carries no trailers, and Node refuses to announce them there.
-    if (!takesChunks(request, status)) fields = without(fields, trailerOnly);
+    const { reply } = this.#passage;
+    const fields = gatewayFields(rawHeaders, this.#passage);
     // Throws on what may not be written again, before anything has changed.
-    reply.raw.writeHead(status, plainText(statusMessage), fields as string[]);
+    this.#wire.head(reply.raw, status, statusMessage, fields);
     reply.hijack();
     this.#state = 'streaming';
     this.#isStream = isStream(rawHeaders);
@@ -118,7 +117,7 @@ export class ClientSink implements UpgradeSink, Watched {
     if (this.#state !== 'streaming') return;
     this.#state = 'done';
     const { raw } = this.#passage.reply;
-    if (rawTrailers.length > 0) raw.addTrailers(pairsOf(rawTrailers));
+    if (rawTrailers.length > 0) this.#wire.trailers(raw, rawTrailers);
     const held = this.#held;
     this.#held = undefined;
     // As one text with the head, which is one write; latin1 is the bytes themselves.
@@ -138,7 +137,7 @@ export class ClientSink implements UpgradeSink, Watched {
       return;
     }
     request.log.warn({ err: error }, 'upstream broke off');
-    reply.raw.destroy();
+    this.#wire.cut(reply.raw);
   }
 
   switch(rawHeaders: readonly string[], instance: Duplex): void {
@@ -202,7 +201,7 @@ export class ClientSink implements UpgradeSink, Watched {
   #cut(why: string): void {
     const error = new HttpProblem('ERR_TIMEOUT', `${why}.`);
     this.#abort(error);
-    if (this.#state === 'done') this.#passage.reply.raw.destroy();
+    if (this.#state === 'done') this.#wire.cut(this.#passage.reply.raw);
     else this.fail(error);
   }
 
@@ -230,21 +229,12 @@ export class ClientSink implements UpgradeSink, Watched {
   }
 }
 
-function takesChunks({ method, raw }: Passage['request'], status: number): boolean {
-  return method !== 'HEAD' && status !== 204 && status !== 304 && raw.httpVersionMinor !== 0;
-}
-
 function flush(sink: ClientSink): void {
   sink.flush();
 }
 
 function isOver(passedMs: number, limitMs: number): boolean {
   return limitMs > 0 && passedMs >= limitMs;
-}
-
-/** The reason phrase means nothing to programs; one that Node would not write is left out. */
-function plainText(statusMessage: string): string {
-  return /^[\t\x20-\x7e]*$/.test(statusMessage) ? statusMessage : '';
 }
 
 const streamTypes = /^(?:text\/event-stream|application\/grpc|multipart\/x-mixed-replace)/i;

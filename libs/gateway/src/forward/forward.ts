@@ -46,6 +46,10 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
   return (passage, sink) => {
     const { request, service, path, trace, requestHeaders, withheldHeaders } = passage;
     const head = readRequestHead(request.raw.rawHeaders);
+    // A server of HTTP/1.0 knows no chunks, so somebody before us may have read another body (RFC 9112, 6.1).
+    if (head.isChunked && request.raw.httpVersionMinor === 0 && request.raw.httpVersionMajor === 1) {
+      head.fault = 'HTTP/1.0 has no Transfer-Encoding';
+    }
     const refusal = refusalOf(head, bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
     if (refusal !== undefined) {
       sink.fail(refusal);
@@ -61,8 +65,9 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
     if (head.takesTrailers) headers.push('te', 'trailers');
     for (const part of requestHeaders) headers.push(part);
     const upgrade = isHandshake(request.raw) ? 'websocket' : undefined;
-    const hasBody = head.isChunked || head.length > 0;
-    const body = hasBody ? new RequestBody(request.raw, { limit: bodyLimit, notes: passage.notes }) : null;
+    const body = hasBody(head, request.raw)
+      ? new RequestBody(request.raw, { limit: bodyLimit, notes: passage.notes })
+      : null;
     const context = createCallContext(wishes);
     context.trace = trace;
     passage.call = context;
@@ -84,6 +89,15 @@ function refusalOf(head: RequestHead, bodyLimit: number, via: Via): HttpProblem 
   if (head.length > bodyLimit) return tooLarge(bodyLimit);
   if (!via.isLoop(head.via)) return undefined;
   return new HttpProblem('ERR_LOOP', 'Not forwarded: the request goes in a circle.', { status: 508 });
+}
+
+/** HTTP/2 needs neither a length nor chunks to have a body. */
+function hasBody(
+  head: RequestHead,
+  request: IncomingMessage & { stream?: { endAfterHeaders?: boolean } },
+): boolean {
+  if (head.isChunked || head.length > 0) return true;
+  return head.authority !== undefined && request.stream?.endAfterHeaders === false;
 }
 
 function handshakeRefusal(

@@ -1,4 +1,5 @@
 import { BlockList, isIP, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { valuesOf, without, type RawHeaders } from './hop-headers.ts';
 import type { RequestHead } from './request-head.ts';
 
@@ -6,6 +7,8 @@ import type { RequestHead } from './request-head.ts';
 export interface ForwardedOptions {
   /** Proxies in front of the gateway that are believed, as addresses or CIDR blocks: `['10.0.0.0/8', '::1']`. Default: none. */
   readonly trustedProxies?: readonly string[];
+  /** Tells the instance who the certificate of a client names (mutual TLS), as `X-Forwarded-Client-Cert: Subject="CN=..."`. Default false. */
+  readonly clientCertificate?: boolean;
   /** Also writes RFC 7239's `Forwarded`. Default false. */
   readonly forwarded?: boolean;
 }
@@ -15,6 +18,8 @@ interface Peer {
   readonly address: string;
   readonly isTrusted: boolean;
   readonly protocol: 'http' | 'https';
+  /** Subject of the certificate that the client has shown and the server has verified. */
+  readonly subject: string | undefined;
 }
 
 /**
@@ -24,12 +29,14 @@ interface Peer {
 export class ForwardedFields {
   readonly #trusted: BlockList | undefined;
   readonly #writesForwarded: boolean;
+  readonly #writesCertificate: boolean;
   readonly #peers = new WeakMap<Socket, Peer>();
 
   /** @throws RangeError when a trusted proxy is neither an address nor a CIDR block. */
-  constructor({ trustedProxies = [], forwarded = false }: ForwardedOptions = {}) {
+  constructor({ trustedProxies = [], forwarded = false, clientCertificate = false }: ForwardedOptions = {}) {
     this.#trusted = trustedProxies.length === 0 ? undefined : blockList(trustedProxies);
     this.#writesForwarded = forwarded;
+    this.#writesCertificate = clientCertificate;
   }
 
   /**
@@ -62,6 +69,7 @@ export class ForwardedFields {
     if (host !== undefined && host !== '' && !has(told, 'x-forwarded-host')) {
       headers.push('x-forwarded-host', host);
     }
+    if (peer.subject !== undefined) headers.push('x-forwarded-client-cert', `Subject="${peer.subject}"`);
     if (!this.#writesForwarded) return;
     const chain = told === undefined ? [] : valuesOf(told, 'forwarded');
     headers.push(
@@ -70,12 +78,13 @@ export class ForwardedFields {
     );
   }
 
-  #peer(socket: Socket & { encrypted?: boolean }): Peer {
+  #peer(socket: MaybeSecure): Peer {
     const known = this.#peers.get(socket);
     if (known !== undefined) return known;
     const address = plainAddress(socket.remoteAddress ?? '');
     const protocol = socket.encrypted === true ? 'https' : 'http';
-    const peer: Peer = { address, isTrusted: this.#trusts(address), protocol };
+    const subject = this.#writesCertificate && socket.authorized === true ? subjectOf(socket) : undefined;
+    const peer: Peer = { address, isTrusted: this.#trusts(address), protocol, subject };
     if (address !== '') this.#peers.set(socket, peer);
     return peer;
   }
@@ -84,6 +93,20 @@ export class ForwardedFields {
     const family = this.#trusted === undefined ? 0 : isIP(address);
     return family !== 0 && this.#trusted?.check(address, family === 6 ? 'ipv6' : 'ipv4') === true;
   }
+}
+
+/** A connection that may be one of TLS. */
+type MaybeSecure = Socket & Partial<Pick<TLSSocket, 'encrypted' | 'authorized' | 'getPeerCertificate'>>;
+
+/** `CN=a,O=b`, as RFC 2253 orders and escapes it; undefined when it holds what a quoted string may not. */
+function subjectOf(socket: MaybeSecure): string | undefined {
+  const subject = socket.getPeerCertificate?.().subject as NodeJS.Dict<string | string[]> | undefined;
+  if (subject === undefined) return undefined;
+  const parts = Object.entries(subject).flatMap(([name, values = []]) =>
+    [values].flat().map((value) => `${name}=${value.replace(/[,+"\\<>;=]/g, '\\$&')}`),
+  );
+  const text = parts.reverse().join(',').replace(/[\\"]/g, '\\$&');
+  return /^[\x20-\x7e]+$/.test(text) ? text : undefined;
 }
 
 const forwardedOnly: ReadonlySet<string> = new Set(['forwarded']);

@@ -18,7 +18,7 @@ export interface RateLimitOptions {
   readonly rules: RateLimitRulesInput;
   /** Counts that several gateways share. Default: this process counts for itself. */
   readonly shared?: SharedCounts;
-  /** What shared counts belong to, such as the id of the route; the same in all gateways. Needed with `shared`. */
+  /** What shared counts belong to; the same in all gateways. Default: the id of the route. */
   readonly scope?: string;
   /** Most keys that each limit remembers in memory; further ones share one limit while all owe. Default 10 000. */
   readonly maxKeys?: number;
@@ -31,7 +31,7 @@ export interface RateLimitOptions {
  * a short while. A request passes when all limits let it, and counts for none when one refuses.
  *
  * Answers 429 `ERR_RATE_LIMITED` with `Retry-After`; `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10) go on
- * every answer, or as the rules say. One stage has one set of counts: routes that share the stage share the limits.
+ * every answer, or as the rules say. In memory one stage has one set of counts: routes that share the stage share the limits.
  *
  * @throws RangeError when an option is out of its range.
  * @example const stage = rateLimit({ rules: { limits: [{ limit: 10 }, { limit: 1_000, periodMs: 3_600_000 }] } });
@@ -41,7 +41,8 @@ export function rateLimit(options: RateLimitOptions): Stage {
   const maxKeys = atLeast('rateLimit: maxKeys', 1, options.maxKeys ?? 10_000);
   const limits = rules.map((rule) => new RouteLimit(rule, maxKeys, options));
   const answers = new LimitAnswers(limits, headers);
-  if (options.shared !== undefined) return (passage) => askShared(limits, answers, passage);
+  if (options.shared !== undefined)
+    return (passage) => askShared(limits, answers, passage, options.scope ?? passage.routeId);
   return (passage) => askLocal(limits, answers, passage);
 }
 
@@ -52,25 +53,22 @@ class RouteLimit {
   readonly local: LocalLimit;
   readonly shared: SharedLimit | undefined;
 
-  constructor(rule: LimitRule, maxKeys: number, { shared, scope, clock }: RateLimitOptions) {
+  constructor(rule: LimitRule, maxKeys: number, { shared, clock }: RateLimitOptions) {
     this.keyOf = limitKey(rule.by);
     this.headers = new LimitHeaders(rule);
     this.local = new LocalLimit(rule, maxKeys, clock);
-    if (shared === undefined) return;
-    if (scope === undefined || scope === '')
-      throw new RangeError('rateLimit: scope must be given with shared');
-    this.shared = shared.limit(scope, rule);
+    this.shared = shared?.limit(rule);
   }
 
   /** Counts one request, here when Redis cannot be asked. */
-  async take(key: string): Promise<Taken & { readonly isShared: boolean }> {
-    const taken = await this.shared?.take(key);
+  async take(scope: string, key: string): Promise<Taken & { readonly isShared: boolean }> {
+    const taken = await this.shared?.take(scope, key);
     if (taken !== undefined) return { ...taken, isShared: true };
     return { hasPassed: this.local.tryTake(key), state: this.local.state(key), isShared: false };
   }
 
-  giveBack(key: string, isShared: boolean): void {
-    if (isShared) this.shared?.giveBack(key);
+  giveBack(scope: string, key: string, isShared: boolean): void {
+    if (isShared) this.shared?.giveBack(scope, key);
     else this.local.giveBack(key);
   }
 }
@@ -104,8 +102,10 @@ class LimitAnswers {
 
   #tell({ answerHeaders }: Passage, stateOf: (at: number) => RateLimitState): void {
     let items = '';
-    for (const [at, limit] of this.#limits.entries()) {
-      items += (at === 0 ? '' : ', ') + limit.headers.item(stateOf(at));
+    let at = 0;
+    for (const { headers } of this.#limits) {
+      if (at > 0) items += ', ';
+      items += headers.item(stateOf(at++));
     }
     answerHeaders.push('ratelimit-policy', this.#policies, 'ratelimit', items);
   }
@@ -137,16 +137,17 @@ async function askShared(
   limits: readonly RouteLimit[],
   answers: LimitAnswers,
   passage: Passage,
+  scope: string,
 ): Promise<Refusal | undefined> {
   const keys = limits.map((limit) => limit.keyOf(passage));
-  const taken = await Promise.all(limits.map((limit, at) => limit.take(keys[at] ?? '')));
+  const taken = await Promise.all(limits.map((limit, at) => limit.take(scope, keys[at] ?? '')));
   const stateOf = (at: number): RateLimitState => (taken[at] as Taken).state;
   if (taken.every(({ hasPassed }) => hasPassed)) {
     answers.passed(passage, stateOf);
     return undefined;
   }
   for (const [at, { hasPassed, isShared }] of taken.entries()) {
-    if (hasPassed) limits[at]?.giveBack(keys[at] ?? '', isShared);
+    if (hasPassed) limits[at]?.giveBack(scope, keys[at] ?? '', isShared);
   }
   return answers.refused(passage, stateOf);
 }

@@ -165,7 +165,6 @@ describe('without Redis each gateway counts for itself', () => {
 });
 
 test.each<[string, Partial<RateLimitOptions>, Partial<SharedCountsOptions>]>([
-  ['scope must be given', { scope: '' }, {}],
   [
     'periodMs must be whole seconds in Redis, got 1500',
     { rules: { limits: [{ limit: 1, periodMs: 1_500 }] } },

@@ -66,19 +66,9 @@ export class SharedCounts {
     this.#guard = pipeline(circuit, timeLimiter({ timeoutMs }));
   }
 
-  /**
-   * The counts of one limit.
-   *
-   * @param scope what they belong to, such as the id of a route; the same in all gateways.
-   * @throws RangeError for a limit that Redis cannot keep.
-   */
-  limit(scope: string, rule: LimitRule): SharedLimit {
-    return new SharedLimit(
-      this.#client,
-      this.#guard,
-      `${this.#prefix}:${encodeURIComponent(scope)}:${rule.name}`,
-      rule,
-    );
+  /** The counts of one limit. @throws RangeError for a limit that Redis cannot keep. */
+  limit(rule: LimitRule): SharedLimit {
+    return new SharedLimit(this.#client, this.#guard, this.#prefix, rule);
   }
 }
 
@@ -107,18 +97,26 @@ export class SharedLimit {
     });
   }
 
-  /** Counts one request; undefined when Redis cannot be asked. It never rejects. */
-  async take(key: string): Promise<Taken | undefined> {
+  /** Counts one request of a scope, such as a route; undefined when Redis cannot be asked. It never rejects. */
+  async take(scope: string, key: string): Promise<Taken | undefined> {
     try {
-      return this.#taken(true, await this.#guard.execute(() => this.#limiter.consume(key)));
+      return this.#taken(
+        true,
+        await this.#guard.execute(() => this.#limiter.consume(this.#place(scope, key))),
+      );
     } catch (refusal) {
       return refusal instanceof RateLimiterRes ? this.#taken(false, refusal) : undefined;
     }
   }
 
   /** Takes a request back that another limit has refused. */
-  giveBack(key: string): void {
-    this.#guard.execute(() => this.#limiter.reward(key)).catch(() => undefined);
+  giveBack(scope: string, key: string): void {
+    this.#guard.execute(() => this.#limiter.reward(this.#place(scope, key))).catch(() => undefined);
+  }
+
+  /** No two limits, scopes or keys meet: only the key, at the end, may hold a colon. */
+  #place(scope: string, key: string): string {
+    return `${encodeURIComponent(scope)}:${this.#rule.name}:${key}`;
   }
 
   #taken(hasPassed: boolean, { remainingPoints, msBeforeNext }: RateLimiterRes): Taken {

@@ -1,7 +1,7 @@
 import { HttpProblem } from '@mesh/problem';
 import type { Lane } from '../lane/lane.ts';
 import type { MatchRequest } from './match-request.ts';
-import { afterSegments, rewritePath } from './path-pattern.ts';
+import { afterSegments, isParameter, rewritePath, type PathPattern } from './path-pattern.ts';
 import { readRoutes } from './read-routes.ts';
 import { encodedSlashFault, readTarget, targetFault, type RequestTarget } from './request-target.ts';
 import type { Contradiction } from './route-faults.ts';
@@ -96,6 +96,12 @@ export class LiveRoutes {
     const lane = this.#lanes.get(entry.route.id);
     if (lane === undefined) throw new Error(`gateway: route ${entry.route.id} has no lane`);
     const { isDynamic } = entry;
+    if (!isPlainly(entry.pattern, target, isDynamic)) {
+      return refused(
+        'ERR_BAD_REQUEST',
+        'Not forwarded: what names the route must be written without escapes.',
+      );
+    }
     const service = isDynamic ? serviceIn(target, entry.pattern.segments.length) : '';
     if (isDynamic && !isServiceName(service))
       return refused('ERR_SERVICE_UNKNOWN', 'No service has this name.');
@@ -127,6 +133,25 @@ function slashClaim({ paths }: Route, { path, query }: RequestTarget, fault: str
   // Not to another host ("//evil"), and not for what would only be refused there.
   if (action === 'redirect' && targetFault(readTarget(plain)) === undefined) return { redirect: plain };
   return refused('ERR_BAD_REQUEST', `Not forwarded: ${fault}.`);
+}
+
+/**
+ * Whether the segments that decide about the route are written as they are meant. Whoever reads the path before us, such as a hook with a
+ * rule for `/api/admin`, reads its bytes.
+ */
+function isPlainly(
+  { segments }: PathPattern,
+  { path, normalised }: RequestTarget,
+  isDynamic: boolean,
+): boolean {
+  if (path.length === normalised.length) return true;
+  const raw = path.split('/');
+  const checked = normalised.split('/');
+  const isSame = (index: number): boolean => raw[index + 1] === checked[index + 1];
+  return (
+    segments.every((segment, index) => isParameter(segment) || isSame(index)) &&
+    (!isDynamic || isSame(segments.length))
+  );
 }
 
 /** The segment of the checked copy that names the service. */

@@ -91,7 +91,7 @@ describe('a request with more than one reading is refused, and nothing of it goe
     expect(statusesOf(answer)[0]).toBeGreaterThanOrEqual(400);
     expect(statusesOf(answer)[0]).toBeLessThan(500);
     expect(targets()).not.toContain('/users/smuggled');
-    expect(statusesOf(answer)).toHaveLength(1);
+    expect(statusesOf(answer).every((status) => status >= 400)).toBe(true);
   });
 });
 

@@ -104,7 +104,7 @@ function written({
   );
 }
 
-const ours = ['x-forwarded-for', 'x-mesh-hops', 'traceparent', 'x-request-id'];
+const ours = ['x-forwarded-for', 'via', 'traceparent', 'x-request-id'];
 
 /**
  * Whatever a client writes, what an instance reads is plain: `requests` throws when its bytes are outside of the subset that every parser reads the same
