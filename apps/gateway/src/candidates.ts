@@ -11,10 +11,11 @@ export function candidates(
   const { services } = client.getSnapshot();
   const known = Object.hasOwn(services, service) ? (services[service]?.instances ?? []) : [];
   const states = new Map(known.map((instance) => [instance.id, instance]));
-  return (discovery.peek(service)?.instances ?? []).map(({ id, host, port, version, metadata }) => {
+  return (discovery.peek(service)?.instances ?? []).map(({ id, host, port, zone, version, metadata }) => {
     const { state = 'closed', available = true, inflight = 0, latencyMs } = states.get(id) ?? {};
     return {
       ...{ id, host, port, metadata, state, available, inflight, latencyMs },
+      ...(zone !== undefined && { zone }),
       ...(version !== undefined && { version }),
     };
   });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { HttpProblem } from '@mesh/problem';
-import { callContext, createServiceClient, type CallWishes, type Resolution } from '@mesh/service-client';
+import { callContext, createServiceClient, type Resolution } from '@mesh/service-client';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { EventEmitter, once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -97,6 +97,7 @@ async function ask(
   return { status: response.statusCode ?? 0, headers: response.headers, body };
 }
 
+const limited = { limits: [{ limit: 1 }] };
 const shop: RouteInput = { match: { prefix: '/shop' }, service: 'shop' };
 
 describe('where a request goes', () => {
@@ -289,7 +290,7 @@ describe('policies', () => {
       {
         policies: recording(seen),
         routes: {
-          defaults: { auth: {}, rateLimit: { limits: [{ limit: 9 }] } },
+          defaults: { auth: {}, rateLimit: limited },
           routes: [
             { id: 'all', match: { prefix: '/all' }, service: 'shop', cache: {}, priority: 'low' },
             { id: 'few', match: { prefix: '/few' }, service: 'shop', auth: false, rateLimit: false },
@@ -327,7 +328,7 @@ describe('policies', () => {
             return new HttpProblem('ERR_RATE_LIMITED', 'Too many.', { retryAfterMs: 7_000 });
           },
         },
-        routes: { routes: [{ ...shop, rateLimit: { limits: [{ limit: 9 }] } }] },
+        routes: { routes: [{ ...shop, rateLimit: limited }] },
       },
     );
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -433,19 +434,19 @@ describe('update', () => {
   });
 
   test('leaves to a policy that stays the same what it has counted, whatever else changes', async () => {
-    const made: string[] = [];
+    const made: number[][] = [];
     const policies: GatewayOptions['policies'] = {
       rateLimit: (rules) => {
-        made.push(rules.limits.map(({ limit }) => limit).join());
+        made.push(rules.limits.map(({ limit }) => limit));
         return () => undefined;
       },
     };
-    const one: RouteInput = { ...shop, rateLimit: { limits: [{ limit: 1 }] } };
+    const one: RouteInput = { ...shop, rateLimit: limited };
     const { gateway } = await world({}, { policies, routes: { routes: [one] } });
     gateway.update({ routes: [one, { match: { prefix: '/b' }, service: 'b' }] });
     gateway.update({ routes: [{ ...one, service: 'next' }] });
     gateway.update({ routes: [{ ...one, rateLimit: { limits: [{ limit: 2 }] } }] });
-    expect(made).toEqual(['1', '2']);
+    expect(made).toEqual([[1], [2]]);
   });
 
   test('while requests are under way loses none, and each keeps the routes it began with', async () => {
@@ -530,7 +531,7 @@ describe('explain', () => {
               rewrite: '/',
               split: [{ weight: 0 }, { weight: 1, where: { version: '2' } }],
               sticky: { header: 'x-user' },
-              auth: { scopes: ['shop'] },
+              auth: { scopes: ['shop:read'] },
               timeouts: { totalMs: 100 },
             },
           ],
@@ -545,7 +546,7 @@ describe('explain', () => {
       service: 'shop',
       branch: { name: '2', by: 'client', turnedOff: [] },
       steps: [
-        { name: 'auth', settings: { required: true, scopes: ['shop'], match: 'all' } },
+        { name: 'auth', settings: expect.objectContaining({ scopes: ['shop:read'] }) },
         { name: 'forward', settings: expect.objectContaining({ timeouts: { totalMs: 100 } }) },
       ],
       instances: [expect.objectContaining({ id: 'shop-2' })],
@@ -585,7 +586,7 @@ test.each([
 });
 
 test('a call has the wishes of its route and its branch', async () => {
-  const contexts: CallWishes[] = [];
+  const contexts: object[] = [];
   const controller = { abort: () => undefined, pause: () => undefined, resume: () => undefined };
   const client: GatewayOptions['client'] = {
     dispatcher: {
@@ -619,11 +620,66 @@ test('a call has the wishes of its route and its branch', async () => {
   await ask(port, '/shop');
   await ask(port, '/plain');
   expect(contexts[0]).toMatchObject({
+    policy: expect.anything(),
     where: { version: '2', zone: 'eu' },
     routeClass: 'shop',
   });
-  expect(contexts[0]?.policy?.circuitBreaker).toEqual({ maximumFailuresAllowed: 5 });
-  for (const wish of ['policy', 'where', 'routeClass'] as const) expect(contexts[1]?.[wish]).toBeUndefined();
+  for (const wish of ['policy', 'where', 'routeClass']) expect(contexts[1]).not.toHaveProperty(wish);
+});
+
+test('a branch reaches the instances whose metadata it names, and no others', async () => {
+  const [one, two] = [await instance(naming('version 1')), await instance(naming('version 2'))];
+  const instances = [
+    { id: 'shop-1', host: '127.0.0.1', port: one, version: '1' },
+    { id: 'shop-2', host: '127.0.0.1', port: two, metadata: { version: '2' } },
+  ];
+  const client = createServiceClient({
+    discovery: { peek: () => ({ instances }), resolve: () => Promise.resolve({ instances }) },
+  });
+  cleanups.push(() => client.close(0));
+  const only = (beta: string, where: Record<string, string>): RouteInput => ({
+    match: { prefix: '/shop', headers: { 'x-beta': beta } },
+    service: 'shop',
+    split: [{ weight: 1, where }],
+  });
+  const { port } = await world(
+    {},
+    {
+      client,
+      routes: {
+        routes: [only('1', { version: '2' }), only('0', { version: '1' }), only('x', { version: '9' })],
+      },
+    },
+  );
+  for (let time = 0; time < 8; time++) {
+    expect((await ask(port, '/shop', { headers: { 'x-beta': '1' } })).body.name).toBe('version 2');
+    expect((await ask(port, '/shop', { headers: { 'x-beta': '0' } })).body.name).toBe('version 1');
+  }
+  expect(await ask(port, '/shop', { headers: { 'x-beta': 'x' } })).toMatchObject({
+    status: 503,
+    body: { code: 'ERR_NO_INSTANCE' },
+  });
+});
+
+test('the time limits of a route hold, and of no other', async () => {
+  const silent: Handler = (request) => {
+    request.resume();
+  };
+  const { port } = await world(
+    { silent, shop: naming('shop') },
+    {
+      routes: {
+        defaults: { retry: false },
+        routes: [
+          { match: { prefix: '/attempt' }, service: 'silent', timeouts: { attemptMs: 30 } },
+          { match: { prefix: '/total' }, service: 'silent', timeouts: { totalMs: 30 } },
+        ],
+      },
+    },
+  );
+  for (const path of ['/attempt', '/total']) {
+    expect(await ask(port, path)).toMatchObject({ status: 504, body: { code: 'ERR_TIMEOUT' } });
+  }
 });
 
 test('two gateways on one app serve side by side', async () => {

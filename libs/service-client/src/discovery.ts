@@ -9,6 +9,9 @@ export interface ServiceInstance {
   readonly weight?: number;
   /** `zone`, `version` and `priority` count for the balancer, the rest for its filters. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Where it runs, and which version of it. What is absent here is looked up in the metadata. */
+  readonly zone?: string;
+  readonly version?: string;
   /** Changes when the instance restarts; its circuit then starts anew. */
   readonly incarnation?: string | number;
 }

@@ -75,7 +75,8 @@ export class GuardedInstance implements Endpoint {
   readonly #asking: Asking;
 
   constructor(instance: ServiceInstance, circuits: Circuits, asking: Asking, peer?: Peer) {
-    const { id, weight, metadata = {} } = instance;
+    const { id, weight } = instance;
+    const metadata = metadataOf(instance);
     this.id = id;
     this.weight = weightOf(weight);
     this.priority = priorityOf(metadata['priority']);
@@ -98,6 +99,12 @@ export class GuardedInstance implements Endpoint {
   get available(): boolean {
     return this.breaker.available;
   }
+}
+
+/** All that an instance says of itself under one name each. */
+function metadataOf({ metadata = {}, zone, version }: ServiceInstance): Readonly<Record<string, unknown>> {
+  if (zone === undefined && version === undefined) return metadata;
+  return { ...metadata, ...(zone !== undefined && { zone }), ...(version !== undefined && { version }) };
 }
 
 /** Where an instance is; over TLS when its metadata says so. */

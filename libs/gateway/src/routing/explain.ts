@@ -21,8 +21,9 @@ export interface Candidate {
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  /** What `where` looks at; `version` too. */
+  /** What `where` looks at; `zone` and `version` too, which win over what the metadata says of them. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly zone?: string;
   readonly version?: string;
   /** What else is known of it: state of its circuit, load. */
   readonly [more: string]: unknown;
@@ -97,11 +98,14 @@ function branchFor(
   };
 }
 
-function fits({ metadata, version }: Candidate, where: Readonly<Record<string, string>> = {}): boolean {
-  const known: Readonly<Record<string, unknown>> = { version, ...metadata };
-  return Object.entries(where).every(
-    ([key, value]) => Object.hasOwn(known, key) && String(known[key]) === value,
-  );
+function fits(
+  { metadata = {}, zone, version }: Candidate,
+  where: Readonly<Record<string, string>> = {},
+): boolean {
+  const known = new Map(Object.entries(metadata));
+  if (zone !== undefined) known.set('zone', zone);
+  if (version !== undefined) known.set('version', version);
+  return Object.entries(where).every(([key, value]) => String(known.get(key)) === value);
 }
 
 const secretNames = /secret|token|passw|credential|authorization|cookie|api-?keys?|private/i;

@@ -21,8 +21,8 @@ interface Followed {
   readonly file: FollowedFile;
   readonly texts: string[];
   readonly errors: Error[];
-  /** Resolves at the next call of either callback. */
-  readonly next: () => Promise<unknown>;
+  /** Resolves when this text was read; a file that is half written may be read before. */
+  readonly until: (text: string) => Promise<void>;
 }
 
 function follow(path: string, onText: (text: string) => void = () => undefined): Followed {
@@ -43,23 +43,22 @@ function follow(path: string, onText: (text: string) => void = () => undefined):
   cleanups.push(() => {
     file.close();
   });
-  return { file, texts, errors, next: () => once(calls, 'call') };
+  const until = async (text: string): Promise<void> => {
+    while (texts.at(-1) !== text) await once(calls, 'call');
+  };
+  return { file, texts, errors, until };
 }
 
 test('a file is read at once, and again when it is written or replaced', async () => {
   const path = join(await folder(), 'routes.yaml');
   await writeFile(path, 'one');
-  const { texts, next } = follow(path);
-  await next();
-  const second = next();
+  const { until } = follow(path);
+  await until('one');
   await writeFile(path, 'two');
-  await second;
-  const third = next();
+  await until('two');
   await writeFile(`${path}.new`, 'three');
   await rename(`${path}.new`, path);
-  await third;
-  expect(texts[0]).toBe('one');
-  expect(texts.at(-1)).toBe('three');
+  await until('three');
 });
 
 test('a link that is turned to another folder is a change, as Kubernetes makes it', async () => {
@@ -68,31 +67,29 @@ test('a link that is turned to another folder is a change, as Kubernetes makes i
   await writeFile(join(path, 'b'), 'two');
   await symlink(join(path, 'a'), join(path, '..data'));
   await symlink(join(path, '..data'), join(path, 'routes.yaml'));
-  const { texts, next } = follow(join(path, 'routes.yaml'));
-  await next();
-  const second = next();
+  const { texts, until } = follow(join(path, 'routes.yaml'));
+  await until('one');
   await symlink(join(path, 'b'), join(path, '..new'));
   await rename(join(path, '..new'), join(path, '..data'));
-  await second;
+  await until('two');
   expect(texts).toEqual(['one', 'two']);
 });
 
 test('a file that is away and a text that is refused are told, and then followed on', async () => {
   const path = join(await folder(), 'routes.yaml');
-  const { texts, errors, file, next } = follow(path, (text) => {
+  const { errors, file, until } = follow(path, (text) => {
     if (text === 'bad') throw new Error('refused');
   });
   await file.reload();
   expect(errors[0]).toMatchObject({ code: 'ENOENT' });
-  const appeared = next();
   await writeFile(path, 'good');
-  await appeared;
+  await until('good');
   await writeFile(path, 'bad');
+  await until('bad');
   await file.reload();
-  await writeFile(path, 'better');
-  await file.reload();
-  expect(texts.slice(-3)).toEqual(['good', 'bad', 'better']);
   expect(errors.at(-1)).toMatchObject({ message: 'refused' });
+  await writeFile(path, 'better');
+  await until('better');
 });
 
 test('what is known already is no news', async () => {
