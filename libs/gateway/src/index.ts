@@ -12,8 +12,66 @@ export { meshMetrics } from './operations/metrics.ts';
 export type { CircuitMetrics, CircuitStatus, MeshMetrics } from './operations/metrics.ts';
 export type { ProxyClient } from './forward/proxy-client.ts';
 export { proxyRoutes } from './proxy.ts';
-export type { ProxyRoutesOptions } from './proxy.ts';
-export type { ProxyRoute } from './routing/route-table.ts';
+export type { ProxyRoute, ProxyRoutesOptions } from './proxy.ts';
 export { upstreamProblem } from './upstream-failure.ts';
 export { Upstream } from './compose/upstream.ts';
 export type { Answer, AnswerSource, Loaded, UpstreamOptions, UpstreamSnapshot } from './compose/upstream.ts';
+
+// operations/
+export { priorities, type Priority, type ShedReason } from './operations/admission.ts';
+export {
+  BodyPace,
+  readPace,
+  slowBody,
+  type BodyPaceOptions,
+  type PaceRules,
+} from './operations/body-pace.ts';
+export { LoopDelay, type DelaySource, type LoopDelayOptions } from './operations/loop-delay.ts';
+export type { CacheCounts, MetricFamily } from './operations/metric-families.ts';
+export type { MetricsSources } from './operations/metrics-route.ts';
+export { Observation, type Observers } from './operations/observation.ts';
+export {
+  Overload,
+  prioritySchema,
+  type OverloadOptions,
+  type OverloadSnapshot,
+} from './operations/overload.ts';
+export { RouteMetrics, type RouteMetricsOptions, type RouteSeries } from './operations/route-metrics.ts';
+export type { Siblings } from './operations/siblings.ts';
+export {
+  TraceLog,
+  type ExchangeTrace,
+  type TraceEntry,
+  type TraceFilter,
+  type TraceLogOptions,
+} from './operations/trace-log.ts';
+
+// routing/
+export { createGateway, Gateway } from './gateway.ts';
+export type { GatewayOptions, GatewaySnapshot, RouteChange } from './gateway.ts';
+export type { RoutePolicies } from './lane/lane.ts';
+export { readRoutes } from './routing/read-routes.ts';
+export type { ReadRoutesOptions } from './routing/read-routes.ts';
+export { isRouteConfigError, RouteConfigError } from './routing/config-error.ts';
+export type { RouteFault } from './routing/config-error.ts';
+export type { Route, RouteInput, RoutesInput } from './routing/route-schema.ts';
+export type { RouteDiff } from './routing/route-diff.ts';
+export type { RolledBack } from './routing/split-guard.ts';
+export type { Candidate, Explanation, RequestDescription } from './routing/explain.ts';
+export { followRoutesFile } from './routing/follow-routes-file.ts';
+export type { FollowedFile, FollowOptions } from './routing/follow-routes-file.ts';
+export { inspectRoutes } from './routing/inspect-routes.ts';
+export type { InspectRoutesOptions } from './routing/inspect-routes.ts';
+
+export { cacheRoutes } from './cache/cache-routes.ts';
+export type { CacheRoutesOptions } from './cache/cache-routes.ts';
+export { cacheSchema } from './cache/cache-policy.ts';
+export type { CachePolicy } from './cache/cache-policy.ts';
+export type { PurgeTarget } from './cache/purge.ts';
+export { ResponseCache } from './cache/response-cache.ts';
+export type { CacheSnapshot, ResponseCacheOptions } from './cache/response-cache.ts';
+export { aggregate } from './compose/aggregate.ts';
+export type { Aggregate, AggregateOptions, PartMeta } from './compose/aggregate.ts';
+export { goneSignal } from './compose/gone-signal.ts';
+export { part } from './compose/part.ts';
+export type { Part, PartContext, PartOptions } from './compose/part.ts';

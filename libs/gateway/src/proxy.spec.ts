@@ -1,153 +1,27 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import {
-  createServiceClient,
-  type Resolution,
-  type ServiceClient,
-  type ServiceClientOptions,
-} from '@mesh/service-client';
-import Fastify, { type FastifyInstance } from 'fastify';
+import { createServiceClient, type Resolution } from '@mesh/service-client';
+import Fastify from 'fastify';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { proxyRoutes } from './proxy.ts';
+import {
+  answering,
+  cleanUp,
+  cleanups,
+  client,
+  exchange,
+  gateway,
+  get,
+  linesOf,
+  meshClient,
+  ok,
+  problemOf,
+  upstream,
+  type Client,
+  type Upstream,
+} from './testing/raw-http.ts';
 
-import { proxyRoutes, type ProxyRoutesOptions } from './proxy.ts';
-
-const cleanups: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-interface Upstream {
-  readonly port: number;
-  /** Everything that came in, connection after connection. */
-  readonly received: () => string;
-  readonly connections: readonly Socket[];
-}
-
-/** A TCP server that answers as the test says, byte by byte; `respond` is called once for each request head. */
-async function upstream(respond: (socket: Socket, head: string) => void): Promise<Upstream> {
-  const chunks: Buffer[] = [];
-  const connections: Socket[] = [];
-  const server = createServer((socket) => {
-    connections.push(socket);
-    let text = '';
-    socket.on('error', () => undefined);
-    socket.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      // Of a long body only the end may belong to a head.
-      text = text.slice(-65_536) + chunk.toString('latin1');
-      for (let end = text.indexOf('\r\n\r\n'); end !== -1; end = text.indexOf('\r\n\r\n')) {
-        const head = text.slice(0, end + 4);
-        text = text.slice(end + 4);
-        if (/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(head)) respond(socket, head);
-      }
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanups.push(() => {
-    for (const socket of connections) socket.destroy();
-    server.close();
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    received: () => Buffer.concat(chunks).toString('latin1'),
-    connections,
-  };
-}
-
-const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-
-function answering(answer: string): Promise<Upstream> {
-  return upstream((socket) => {
-    socket.write(answer, 'latin1');
-  });
-}
-
-/** A client of the mesh that knows these services, one instance each; it never tries again. */
-function meshClient(
-  ports: Record<string, number>,
-  options: Partial<ServiceClientOptions> = {},
-): ServiceClient {
-  const resolutions = new Map<string, Resolution>();
-  const resolve = (name: string): Resolution => {
-    const port = Object.hasOwn(ports, name) ? ports[name] : undefined;
-    const key = `${name}:${port}`;
-    const instances = port === undefined ? [] : [{ id: `${name}-1`, host: '127.0.0.1', port }];
-    if (!resolutions.has(key)) resolutions.set(key, { instances });
-    return resolutions.get(key)!;
-  };
-  const discovery = { peek: resolve, resolve: (name: string) => Promise.resolve(resolve(name)) };
-  const client = createServiceClient({ discovery, retry: { maxRetries: 0 }, ...options });
-  cleanups.push(() => client.close(0));
-  return client;
-}
-
-async function gateway(
-  ports: Record<string, number>,
-  options: Partial<ProxyRoutesOptions> = {},
-  prepare: (app: FastifyInstance) => void = () => undefined,
-): Promise<number> {
-  const app = Fastify({ forceCloseConnections: true });
-  prepare(app);
-  await app.register(proxyRoutes, { client: meshClient(ports), dynamicPrefix: '/api', ...options });
-  await app.listen({ port: 0, host: '127.0.0.1' });
-  cleanups.push(() => app.close());
-  return (app.server.address() as AddressInfo).port;
-}
-
-interface Client {
-  readonly socket: Socket;
-  readonly text: () => string;
-  /** Resolves when the text so far matches; rejects when the connection ends before. */
-  readonly until: (pattern: RegExp) => Promise<string>;
-  readonly closed: Promise<string>;
-}
-
-async function client(port: number, request = ''): Promise<Client> {
-  const socket = connect(port, '127.0.0.1');
-  let text = '';
-  socket.on('error', () => undefined);
-  socket.on('data', (chunk) => {
-    text += chunk.toString('latin1');
-    socket.emit('text');
-  });
-  const closed = once(socket, 'close').then(() => text);
-  cleanups.push(() => socket.destroy());
-  await once(socket, 'connect');
-  socket.write(request, 'latin1');
-  const until = async (pattern: RegExp): Promise<string> => {
-    while (!pattern.test(text)) {
-      if (socket.destroyed) throw new Error(`closed before ${String(pattern)}: ${JSON.stringify(text)}`);
-      await Promise.race([once(socket, 'text'), closed]);
-    }
-    return text;
-  };
-  return { socket, text: () => text, until, closed };
-}
-
-/** One request on a connection of its own; the whole answer as bytes. */
-async function exchange(port: number, request: string): Promise<string> {
-  const { closed } = await client(port, request);
-  return closed;
-}
-
-function get(path: string, ...headers: string[]): string {
-  return [`GET ${path} HTTP/1.1`, 'Host: shop.example', 'Connection: close', ...headers, '', ''].join('\r\n');
-}
-
-function problemOf(answer: string): { status: number; code: string; retryAfter: string | undefined } {
-  const [head = '', body = ''] = answer.split('\r\n\r\n');
-  expect(head.toLowerCase()).toContain('content-type: application/problem+json');
-  const { status, code } = JSON.parse(body) as { status: number; code: string };
-  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-  return { status, code, retryAfter: /^retry-after: (.*)$/im.exec(head)?.[1]?.trim() };
-}
-
-/** The lines of an answer or of what an upstream received that start with a header name, whatever its case. */
-function linesOf(text: string, name: string): string[] {
-  return text.split('\r\n').filter((line) => line.toLowerCase().startsWith(`${name}:`));
-}
+afterEach(cleanUp);
 
 describe('headers', () => {
   test('hop-by-hop fields and those that Connection names end at the gateway', async () => {
@@ -160,7 +34,9 @@ describe('headers', () => {
         'Keep-Alive: timeout=9\r\nProxy-Connection: keep-alive\r\nHTTP2-Settings: AAA\r\nExpect: 100-continue\r\nX-Kept: k\r\n\r\n',
     );
     const head = up.received();
-    expect(head).not.toMatch(/^(x-secret|proxy-|te:|trailer|keep-alive|http2|expect)/im);
+    expect(head).not.toMatch(/^(x-secret|proxy-|trailer|keep-alive|http2|expect)/im);
+    // Who reads trailers may say so to the instance as well; nothing else of TE goes on.
+    expect(linesOf(head, 'te')).toEqual(['te: trailers']);
     expect(head).toMatch(/^Authorization: Bearer t\r$/m);
     expect(head).toMatch(/^X-Kept: k\r$/m);
     expect(head).toMatch(/^x-forwarded-for: 127\.0\.0\.1\r$/m);
@@ -272,7 +148,7 @@ describe('headers', () => {
     });
     ports.me = port;
     expect(await exchange(port, get('/api/me'.repeat(500)))).toMatch(/^HTTP\/1\.1 508 [^]*"ERR_LOOP"/);
-    expect(requests).toBe(5);
+    expect(requests).toBe(3);
   });
 
   test('a second Host is refused', async () => {
@@ -289,7 +165,9 @@ describe('headers', () => {
     );
     const port = await gateway({ a: up.port });
     const answer = await exchange(port, get('/api/a/?__proto__[x]=1', '__proto__: 1', 'toString: 2'));
-    expect(up.received()).toMatch(/__proto__: 1\r\ntoString: 2\r\n/);
+    // A name with "_" is dropped: some servers read it as one with "-".
+    expect(up.received()).not.toContain('__proto__: 1');
+    expect(up.received()).toMatch(/toString: 2\r\n/);
     expect(answer).toMatch(/__proto__: x\r\nconstructor: y\r\n/);
     expect(problemOf(await exchange(port, get('/api/__proto__/x')))).toMatchObject({ status: 404 });
     expect(problemOf(await exchange(port, get('/api/constructor/x')))).toMatchObject({ status: 404 });
@@ -477,9 +355,9 @@ describe('failures', () => {
       (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 0\r\n\r\n'),
     ],
     [
-      'a head of 24 KiB',
+      'a head of 70 KiB',
       (socket: Socket) =>
-        socket.end(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(24 * 1024)}\r\nContent-Length: 0\r\n\r\n`),
+        socket.end(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70 * 1024)}\r\nContent-Length: 0\r\n\r\n`),
     ],
   ])('%s instead of an answer: 502', async (_what, respond) => {
     const up = await upstream((socket) => void respond(socket));
@@ -922,7 +800,7 @@ describe('bodies', () => {
       expect(problemOf(answer)).toMatchObject({ status: 502 });
       return;
     }
-    expect(answer).toMatch(/^HTTP\/1\.1 (200|204|304) /);
+    expect(answer).toMatch(/^(?:HTTP\/1\.1 103 [^]*\r\n\r\n)?HTTP\/1\.1 (200|204|304) /);
     expect(answer.split('\r\n')).toContain(line);
     expect(answer).toMatch(/\r\n\r\n$/);
     expect(linesOf(answer, 'transfer-encoding')).toEqual([]);
@@ -949,7 +827,7 @@ describe('options', () => {
     [{ idleTimeoutMs: 1.5 }, 'idleTimeoutMs'],
     [{ dynamicPrefix: 'api' }, 'dynamicPrefix'],
     [{ dynamicPrefix: '/api/' }, 'dynamicPrefix'],
-    [{ routes: [{ prefix: '/a/:b', service: 'a' }] }, 'prefix'],
+    [{ routes: [{ prefix: '/a/*', service: 'a' }] }, 'prefix'],
     [{ routes: [{ prefix: '/a', service: 'localhost' }] }, 'service'],
     [{ routes: [{ prefix: '/a', service: 'a', rewrite: '/b/' }] }, 'rewrite'],
     [

@@ -65,7 +65,7 @@ export function isMeshOwned(name: string): boolean {
  * `isDropped` (called with the lower-case name) refuses.
  */
 export function endToEnd(raw: RawHeaders, isDropped: (name: string) => boolean): string[] {
-  const nominated = connectionOptions(raw);
+  const nominated = connectionOptions(valuesOf(raw, 'connection'));
   const kept: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] ?? '';
@@ -85,13 +85,12 @@ export function valuesOf(raw: RawHeaders, name: string): string[] {
   return values;
 }
 
-/** The names that the Connection fields list and that may be taken away; undefined when there are none. */
-function connectionOptions(raw: RawHeaders): ReadonlySet<string> | undefined {
+/** The names that the values of `Connection` list and that may be taken away; undefined when there are none. */
+export function connectionOptions(values: readonly string[]): Set<string> | undefined {
   let options: Set<string> | undefined;
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at] ?? '';
-    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
-    for (const option of (raw[at + 1] ?? '').toLowerCase().split(',')) {
+  for (const value of values) {
+    if (value === 'keep-alive' || value === 'close') continue;
+    for (const option of value.toLowerCase().split(',')) {
       const token = option.trim();
       if (token !== '' && !isProtected(token)) (options ??= new Set()).add(token);
     }
@@ -99,7 +98,18 @@ function connectionOptions(raw: RawHeaders): ReadonlySet<string> | undefined {
   return options;
 }
 
-function isProtected(name: string): boolean {
+/** The pairs whose names (in any case) are not among these. */
+export function without(raw: RawHeaders, names: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    if (!names.has(name.toLowerCase())) kept.push(name, raw[at + 1] ?? '');
+  }
+  return kept;
+}
+
+/** Whether a field (lower case) is end to end by its nature: neither `Connection` nor a trailer may touch it. */
+export function isProtected(name: string): boolean {
   return (
     protectedNames.has(name) ||
     isMeshOwned(name) ||

@@ -1,21 +1,31 @@
 import type { CallContext, callContext } from '@mesh/service-client';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 
 /** The part of undici's controller that the proxy uses. */
 export interface UpstreamController {
   readonly rawHeaders?: unknown;
+  readonly rawTrailers?: unknown;
   abort(reason: Error): void;
   pause(): void;
   resume(): void;
 }
 
+/** Header fields as undici parses them. */
+export type ParsedHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
 /** The part of undici's dispatch handler that the proxy implements. */
 export interface UpstreamHandler {
   onRequestStart(controller: UpstreamController, context: unknown): void;
+  onRequestUpgrade?(
+    controller: UpstreamController,
+    status: number,
+    headers: ParsedHeaders,
+    socket: Duplex,
+  ): void;
   onResponseStart(
     controller: UpstreamController,
     status: number,
-    headers: Record<string, string | string[] | undefined>,
+    headers: ParsedHeaders,
     statusMessage?: string,
   ): void;
   onResponseData(controller: UpstreamController, chunk: Buffer): void;
@@ -31,6 +41,8 @@ export interface UpstreamRequest {
   readonly headers: string[];
   readonly body: Readable | null;
   readonly bodyTimeout: number;
+  /** The protocol to change to: `websocket`. */
+  readonly upgrade?: string;
   readonly [callContext]: CallContext;
 }
 

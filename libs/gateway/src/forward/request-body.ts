@@ -1,5 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import type { ExchangeNotes } from '../passage.ts';
+import { sendContinue } from './expectations.ts';
+
+/** What a body may be. */
+export interface BodyLimits {
+  /** Most bytes. */
+  readonly limit: number;
+  /** Where the bytes are counted, if anywhere. */
+  readonly notes?: Pick<ExchangeNotes, 'bytesSent'> | undefined;
+}
 
 /**
  * The body of an incoming request for a dispatcher: backpressure reaches the client, bytes are counted. The dispatcher may
@@ -8,18 +18,23 @@ import { Readable } from 'node:stream';
 export class RequestBody extends Readable {
   readonly #source: IncomingMessage;
   readonly #limit: number;
-  readonly #onTooLarge: () => void;
+  readonly #notes: Pick<ExchangeNotes, 'bytesSent'> | undefined;
+  #tooLarge: (() => void) | undefined;
   #received = 0;
   #isAttached = false;
 
-  /** @param onTooLarge called once, when more than `limit` bytes have come; nothing is passed on after it. */
-  constructor(source: IncomingMessage, limit: number, onTooLarge: () => void) {
+  constructor(source: IncomingMessage, { limit, notes }: BodyLimits) {
     super();
     this.#source = source;
     this.#limit = limit;
-    this.#onTooLarge = onTooLarge;
+    this.#notes = notes;
     // The dispatcher may have stopped listening already: an error without a listener would end the process.
     this.on('error', ignore);
+  }
+
+  /** Sets who is told, once, when more than the limit has come; nothing is passed on after it. */
+  onTooLarge(listener: () => void): void {
+    this.#tooLarge = listener;
   }
 
   override _read(): void {
@@ -36,6 +51,7 @@ export class RequestBody extends Readable {
 
   #attach(): void {
     this.#isAttached = true;
+    sendContinue(this.#source);
     this.#source.on('data', this.#onData).on('end', this.#onEnd);
     // These two stay until the source is closed, for the same reason.
     this.#source.on('error', this.#onBroken).on('close', this.#onBroken);
@@ -44,9 +60,12 @@ export class RequestBody extends Readable {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#received += chunk.length;
+    if (this.#notes !== undefined) this.#notes.bytesSent += chunk.length;
     if (this.#received > this.#limit) {
       this.#source.pause();
-      this.#onTooLarge();
+      const tell = this.#tooLarge;
+      this.#tooLarge = undefined;
+      tell?.();
     } else if (!this.push(chunk)) {
       this.#source.pause();
     }

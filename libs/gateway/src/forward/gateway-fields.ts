@@ -1,0 +1,34 @@
+import type { Passage } from '../passage.ts';
+import { endToEnd, valuesOf } from './hop-headers.ts';
+
+/**
+ * The fields of an answer for the client: those of the instance, then what the gateway's own hooks had put on the reply (CORS, security)
+ * where the instance says nothing of that name, then those of the passage. Rules of CORS are the gateway's alone when it has any.
+ */
+export function gatewayFields(
+  rawHeaders: readonly string[],
+  { reply, answerHeaders }: Passage,
+): readonly string[] {
+  const own = reply.getHeaders();
+  let fields: string[] | undefined;
+  for (const name in own) {
+    fields ??= withoutCors(rawHeaders, own['access-control-allow-origin'] !== undefined);
+    addOwn(fields, name, own[name]);
+  }
+  if (answerHeaders.length === 0) return fields ?? rawHeaders;
+  return [...(fields ?? rawHeaders), ...answerHeaders];
+}
+
+function withoutCors(rawHeaders: readonly string[], hasOwnCors: boolean): string[] {
+  return hasOwnCors ? endToEnd(rawHeaders, (name) => name.startsWith('access-control-')) : [...rawHeaders];
+}
+
+/** Several values of one name are several lines. */
+function addOwn(
+  fields: string[],
+  name: string,
+  value: string | number | readonly string[] | undefined,
+): void {
+  if (value === undefined || (name !== 'vary' && valuesOf(fields, name).length > 0)) return;
+  for (const one of typeof value === 'object' ? value : [value]) fields.push(name, String(one));
+}
