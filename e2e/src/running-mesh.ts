@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 
 export interface Instance {
   readonly instance: string;
@@ -25,7 +26,7 @@ interface Told {
 
 const root = join(import.meta.dirname, '../..');
 
-/** `npm start -- --isolated --json`, as its own process on free ports with a database of its own. */
+/** `npm start -- --isolated --json`, as its own process on free ports, with databases and a registry of its own. */
 export async function startMesh(env: Record<string, string> = {}, ...flags: string[]): Promise<RunningMesh> {
   const data = mkdtempSync(join(tmpdir(), 'mesh-e2e-'));
   const args = [
@@ -45,6 +46,7 @@ export async function startMesh(env: Record<string, string> = {}, ...flags: stri
       USER_DATABASE_URL: `sqlite:${data}/user.db`,
       ORDER_DATABASE_URL: `sqlite:${data}/order.db`,
       ALERT_FILE: `${data}/alerts.json`,
+      REGISTRY_URL: pathToFileURL(`${data}/registry.snapshot`).href,
       ...env,
     },
   });

@@ -1,25 +1,26 @@
 import { dashboard } from '@mesh/dashboard';
-import { gatewayHealth, meshRoutes, proxyRoutes, Upstream } from '@mesh/gateway';
+import { createGateway, gatewayHealth, inspectRoutes, meshRoutes, Upstream } from '@mesh/gateway';
 import { createServiceClient } from '@mesh/service-client';
 import { createApp, guardOptions, type ServiceContext } from '@mesh/service-kit';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayConfig } from './config.ts';
+import { candidates } from './candidates.ts';
+import { monitorOf } from './monitor.ts';
+import { followRoutes, readRoutesFile } from './routes-file.ts';
+import { routes } from './routes.ts';
 import { shopRoutes } from './routes/shop.ts';
 import { Shop } from './shop.ts';
 
-/**
- * Where the paths of the shop's API lead. They are not rewritten: then a `Location` of the service is true here as well.
- * Any other service of the mesh is at `/api/<service>/*`.
- */
-const routes = [
-  { prefix: '/api/users', service: 'user-service' },
-  { prefix: '/api/orders', service: 'order-service' },
-];
+/** What the gateway is built with, beside what every service is. */
+export interface GatewayContext extends ServiceContext {
+  /** Tells the gateway when its file of routes is to be read again, beside every change of it. Default: never. */
+  readonly onReload?: (reload: () => void) => void;
+}
 
 /** The API gateway, ready to listen. */
 export async function buildApp(
   config: GatewayConfig,
-  { identity, discovery }: ServiceContext,
+  { identity, discovery, onReload }: GatewayContext,
 ): Promise<FastifyInstance> {
   const circuitBreaker = {
     maximumFailuresAllowed: config.CIRCUIT_MAXIMUM_FAILURES,
@@ -45,13 +46,23 @@ export async function buildApp(
     client,
   };
 
+  const monitor = monitorOf(config, () => app.log);
   const app = createApp({
     identity,
     config,
-    health: (report) => (report.status === 'healthy' ? gatewayHealth(view) : report),
+    health: (report) =>
+      report.status === 'healthy' ? { ...gatewayHealth(view), monitor: monitor?.getSnapshot() } : report,
     openapi: { title: 'API gateway', description: 'The one door of the mesh.' },
   });
-  app.addHook('onClose', () => client.close());
+  // Only who really serves asks the monitor; a test that injects does not.
+  app.addHook('onListen', (listening) => {
+    monitor?.start();
+    listening();
+  });
+  app.addHook('onClose', async () => {
+    monitor?.close();
+    await client.close();
+  });
   await app.register(dashboard, { folder: new URL('../page/', import.meta.url) });
   await app.register(shopRoutes, { shop: new Shop(client, upstreams), instance: identity.instance });
   await app.register(meshRoutes, {
@@ -59,11 +70,18 @@ export async function buildApp(
     upstreams: Object.values(upstreams),
     guard: guardOptions(config),
   });
-  await app.register(proxyRoutes, {
+  const file = await readRoutesFile(config.GATEWAY_ROUTES);
+  const gateway = createGateway({
     client,
-    routes,
-    dynamicPrefix: '/api',
-    bodyLimit: config.BODY_LIMIT,
+    ...(file ?? { routes }),
+    bodyLimitBytes: config.BODY_LIMIT,
+    instances: (service) => candidates(service, discovery, client),
+    onRollback: (route, rolledBack) => {
+      app.log.warn({ route, ...rolledBack }, 'a branch fails and was turned off');
+    },
   });
+  await app.register(inspectRoutes, { gateway, guard: guardOptions(config) });
+  await app.register(gateway.plugin);
+  if (file !== undefined) followRoutes(app, gateway, file, onReload);
   return app;
 }

@@ -13,6 +13,8 @@ export const gatewayConfig = z.object({
   CIRCUIT_TIME_WINDOW_MS: integer(30_000, { min: 1, max: 86_400_000 }),
   /** How long an open circuit waits before it tries again. */
   CIRCUIT_RESET_TIMEOUT_MS: integer(30_000, { min: 1, max: 86_400_000 }),
+  /** File of the routes, YAML or JSON; followed while the gateway runs, and read again on SIGHUP. Default: those of `routes.ts`. */
+  GATEWAY_ROUTES: z.string().min(1).max(4096).optional(),
   /** Longest wait for the head of one answer, 0 for any; another instance is tried after it. */
   ATTEMPT_TIMEOUT_MS: durationMs(5_000),
 });

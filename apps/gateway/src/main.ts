@@ -5,5 +5,6 @@ import { gatewayConfig } from './config.ts';
 await runService({
   service: 'api-gateway',
   config: () => readConfig(gatewayConfig, process.env),
-  build: buildApp,
+  build: (config, context) =>
+    buildApp(config, { ...context, onReload: (reload) => process.on('SIGHUP', reload) }),
 });

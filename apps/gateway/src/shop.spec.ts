@@ -96,3 +96,29 @@ test('no users, no question about their orders', async () => {
   // Nobody was asked for them, so nobody is named.
   expect(parts.orders).toEqual({ data: { orders: [] }, source: parts.users.source, degraded: false });
 });
+
+test('a client that goes away ends the questions that were asked for it', async () => {
+  const controller = new AbortController();
+  const signals: (AbortSignal | undefined)[] = [];
+  const json = ({ signal }: { signal?: AbortSignal }) => {
+    signals.push(signal);
+    return new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => {
+        reject(signal.reason as Error);
+      });
+    });
+  };
+  const users = new Upstream({ service: 'user-service' });
+  const orders = new Upstream({ service: 'order-service' });
+  const gone = new Shop({ json } as unknown as ServiceClient, { users, orders }).usersWithOrders(
+    paging,
+    startTrace(),
+    controller.signal,
+  );
+  setImmediate(() => {
+    controller.abort();
+  });
+  await expect(gone).rejects.toMatchObject({ name: 'AbortError' });
+  expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+  expect(users.circuit.getSnapshot().totals).toMatchObject({ failure: 0, ignored: 1 });
+});

@@ -1,4 +1,4 @@
-import type { Answer, Upstream } from '@mesh/gateway';
+import { aggregate, part, type Answer, type Upstream } from '@mesh/gateway';
 import type { ServiceClient } from '@mesh/service-client';
 import type { TraceContext } from '@mesh/trace-context';
 
@@ -44,10 +44,18 @@ interface OrderList extends Page {
   readonly orders: readonly Order[];
 }
 
+interface Asker {
+  readonly trace: TraceContext;
+  readonly signal: AbortSignal | undefined;
+}
+
 interface Upstreams {
   readonly users: Upstream;
   readonly orders: Upstream;
 }
+
+/** Longest time for both questions together; then what is remembered has to do. */
+const timeoutMs = 30_000;
 
 const noUsers: UserList = { users: [] };
 const noOrders: OrderList = { orders: [] };
@@ -62,38 +70,55 @@ export class Shop {
     this.#upstreams = upstreams;
   }
 
-  users({ limit, offset }: Paging, trace: TraceContext): Promise<Answer<UserList>> {
+  users({ limit, offset }: Paging, trace: TraceContext, signal?: AbortSignal): Promise<Answer<UserList>> {
     const path = `/users?limit=${limit}&offset=${offset}`;
-    return this.#read(this.#upstreams.users, path, noUsers, trace);
+    return this.#read(this.#upstreams.users, path, noUsers, { trace, signal });
   }
 
-  ordersOf(userId: number, { limit, offset }: Paging, trace: TraceContext): Promise<Answer<OrderList>> {
+  ordersOf(
+    userId: number,
+    { limit, offset }: Paging,
+    trace: TraceContext,
+    signal?: AbortSignal,
+  ): Promise<Answer<OrderList>> {
     const path = `/orders/user/${userId}?limit=${limit}&offset=${offset}`;
-    return this.#read(this.#upstreams.orders, path, noOrders, trace);
+    return this.#read(this.#upstreams.orders, path, noOrders, { trace, signal });
   }
 
   /** Two requests, however many users. With no users at hand the orders alone tell who there must be. */
-  async usersWithOrders(paging: Paging, trace: TraceContext): Promise<Combined> {
-    const users = await this.users(paging, trace);
-    const known = users.source !== 'fallback';
-    const ids = users.data.users.map(({ id }) => id);
-    const path = known ? `/orders?userIds=${ids.join(',')}&limit=1000` : '/orders?limit=1000';
-    const orders =
-      known && ids.length === 0
-        ? { data: noOrders, source: users.source, degraded: users.degraded }
-        : await this.#read(this.#upstreams.orders, path, noOrders, trace);
-    const byUser = Map.groupBy(orders.data.orders, ({ userId }) => userId);
-    const people = known ? users.data.users : [...byUser.keys()].map(unknownUser);
-    return {
-      users: people.map((user) => ({ ...user, orders: byUser.get(user.id) ?? [] })),
-      orderCount: orders.data.meta?.total ?? orders.data.orders.length,
-      parts: { users, orders },
-    };
+  async usersWithOrders(paging: Paging, trace: TraceContext, signal?: AbortSignal): Promise<Combined> {
+    const users = part((context) => this.users(paging, trace, context.signal));
+    const orders = part(async (context) =>
+      this.#ordersOfAll(await context.use(users), { trace, signal: context.signal }),
+    );
+    const { data } = await aggregate({ users, orders }, { timeoutMs, signal });
+    return combine(data.users, data.orders);
   }
 
-  #read<T>(upstream: Upstream, path: string, empty: T, trace: TraceContext): Promise<Answer<T>> {
-    return upstream.read(path, () => this.#client.json<T>({ service: upstream.service, path, trace }), empty);
+  #ordersOfAll(users: Answer<UserList>, asker: Asker): Promise<Answer<OrderList>> {
+    const { source, degraded } = users;
+    const ids = users.data.users.map(({ id }) => id);
+    const isKnown = source !== 'fallback';
+    if (isKnown && ids.length === 0) return Promise.resolve({ data: noOrders, source, degraded });
+    const path = isKnown ? `/orders?userIds=${ids.join(',')}&limit=1000` : '/orders?limit=1000';
+    return this.#read(this.#upstreams.orders, path, noOrders, asker);
   }
+
+  #read<T>(upstream: Upstream, path: string, empty: T, asker: Asker): Promise<Answer<T>> {
+    const { service } = upstream;
+    const call = { service, path, trace: asker.trace, ...(asker.signal && { signal: asker.signal }) };
+    return upstream.read(path, () => this.#client.json<T>(call), empty);
+  }
+}
+
+function combine(users: Answer<UserList>, orders: Answer<OrderList>): Combined {
+  const byUser = Map.groupBy(orders.data.orders, ({ userId }) => userId);
+  const people = users.source === 'fallback' ? [...byUser.keys()].map(unknownUser) : users.data.users;
+  return {
+    users: people.map((user) => ({ ...user, orders: byUser.get(user.id) ?? [] })),
+    orderCount: orders.data.meta?.total ?? orders.data.orders.length,
+    parts: { users, orders },
+  };
 }
 
 function unknownUser(id: number): User {

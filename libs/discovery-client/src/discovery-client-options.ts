@@ -1,4 +1,5 @@
 import type { DiscoveryEvent } from './discovery-event.ts';
+import type { Reacher } from './held-check.ts';
 import { isServiceName } from './instance.ts';
 import { platformStream } from './platform-stream.ts';
 import type { ProviderFactory } from './provider.ts';
@@ -32,6 +33,11 @@ export interface DiscoveryClientOptions {
    * they left, is doubted: they are kept for one lease. 1 believes everything. Default 0.5.
    */
   readonly guardRatio?: number;
+  /**
+   * Tries the addresses of instances that are kept although an answer lacks them: who refuses a connection is dropped at once.
+   * Default none; `@mesh/discovery-client/node` connects by TCP.
+   */
+  readonly reach?: Reacher;
   /** Keeps the lists beyond the life of the process; see `snapshotFile` of `@mesh/discovery-client/node`. Default none. */
   readonly snapshot?: SnapshotStore;
   /** More kinds of registries, by the scheme of their address. */
@@ -65,6 +71,7 @@ export interface DiscoverySettings {
   readonly watch: boolean;
   readonly staleIfErrorMs: number;
   readonly guardRatio: number;
+  readonly reach: Reacher | undefined;
   readonly snapshot: SnapshotStore | undefined;
   readonly providers: Readonly<Record<string, ProviderFactory>>;
   readonly token: string | undefined;
@@ -95,6 +102,7 @@ export function readOptions(options: DiscoveryClientOptions = {}): DiscoverySett
     watch: options.watch ?? true,
     staleIfErrorMs: within('staleIfErrorMs', options.staleIfErrorMs ?? 24 * 3600_000, 0, 365 * 24 * 3600_000),
     guardRatio: within('guardRatio', options.guardRatio ?? 0.5, 0, 1),
+    reach: options.reach,
     snapshot: options.snapshot,
     providers: { ...options.providers },
     token: options.token,

@@ -1,6 +1,7 @@
 import type { DiscoveryClientOptions, DiscoverySettings } from './discovery-client-options.ts';
 import { readOptions } from './discovery-client-options.ts';
 import { closedError } from './discovery-error.ts';
+import { Heartbeats } from './heartbeats.ts';
 import type { CachedService, Instance, Registration, Resolution, ServiceDescription } from './instance.ts';
 import type { InstanceFilter } from './instance-filter.ts';
 import { checkFilter, FilteredLists } from './instance-filter.ts';
@@ -35,6 +36,7 @@ export class DiscoveryClient {
   readonly #snapshot: ListSnapshot | undefined;
   readonly #subscriptions: Subscriptions;
   readonly #filtered = new FilteredLists(crypto.randomUUID());
+  readonly #heartbeats: Heartbeats;
   readonly #registrations = new Set<ServiceRegistration>();
   readonly #ending = new AbortController();
   #closing: Promise<void> | undefined;
@@ -47,6 +49,7 @@ export class DiscoveryClient {
       this.#onConnected();
     };
     this.#provider = chooseProvider({ urls: settings.serverUrls, settings, onConnected }, settings.providers);
+    this.#heartbeats = new Heartbeats(settings, this.#provider, () => this.#registrations.size);
     this.#cache = new ServiceCache(settings, {
       source: this.#provider.source ?? 'fresh',
       find: (name, signal) => this.#provider.find(name, signal),
@@ -101,6 +104,7 @@ export class DiscoveryClient {
     const registration: ServiceRegistration = new ServiceRegistration(
       this.#settings,
       this.#provider,
+      this.#heartbeats,
       description,
       {
         onAccepted: () => {

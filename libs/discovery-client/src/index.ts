@@ -4,6 +4,7 @@ export type { DiscoveryClientOptions, DiscoverySettings } from './discovery-clie
 export { DiscoveryError, isDiscoveryError } from './discovery-error.ts';
 export type { DiscoveryErrorCode, DiscoveryErrorDetails } from './discovery-error.ts';
 export type { DiscoveryEvent } from './discovery-event.ts';
+export type { Reach, Reacher } from './held-check.ts';
 export type {
   CachedService,
   Instance,

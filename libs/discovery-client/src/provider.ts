@@ -1,5 +1,6 @@
 import { ConsulProvider } from './consul-provider.ts';
 import type { DiscoverySettings } from './discovery-client-options.ts';
+import type { DiscoveryError } from './discovery-error.ts';
 import type { Instance, ServiceDescription } from './instance.ts';
 import type { Acceptance, ServiceList } from './registry-answer.ts';
 import { RegistryProvider } from './registry-provider.ts';
@@ -34,6 +35,14 @@ export interface Provider {
   register(service: ServiceDescription, incarnation: string, signal?: AbortSignal): Promise<Acceptance>;
   /** Says that the instance lives; 404 when it has to register again, 409 when another process took it over. */
   heartbeat(instance: Instance, signal?: AbortSignal): Promise<void>;
+  /**
+   * The same for several at once: what went wrong with each, undefined for those that went well, in the same order.
+   * Undefined when the registry takes them one by one only.
+   */
+  heartbeats?(
+    instances: readonly Instance[],
+    signal?: AbortSignal,
+  ): Promise<readonly (DiscoveryError | undefined)[] | undefined>;
   /** Lets no new callers find the instance (or again), which goes on living. */
   drain(instance: Instance, isDraining: boolean, signal?: AbortSignal): Promise<void>;
   /** Takes the instance out; not an error when it is gone, or another process, by now. */

@@ -1,6 +1,7 @@
-import { Backoff, vary } from './backoff.ts';
+import { Backoff } from './backoff.ts';
 import type { DiscoverySettings } from './discovery-client-options.ts';
 import { closedError, DiscoveryError } from './discovery-error.ts';
+import type { Heartbeats } from './heartbeats.ts';
 import type { Instance, Registration, ServiceDescription } from './instance.ts';
 import { Pause } from './pause.ts';
 import type { Position } from './position.ts';
@@ -9,9 +10,6 @@ import type { Provider } from './provider.ts';
 import type { Acceptance } from './registry-answer.ts';
 import { Session } from './session.ts';
 import type { WatchMessage } from './watch-message.ts';
-
-/** Heartbeats and their jitter: a tenth keeps the latest beat well inside the 50 % grace. */
-const beatJitterRatio = 0.1;
 
 /** A registration that was removed comes back within this. */
 const returnJitterMs = 250;
@@ -48,6 +46,7 @@ export interface RegistrationListener {
 export class ServiceRegistration implements Registration {
   readonly #settings: DiscoverySettings;
   readonly #provider: Provider;
+  readonly #heartbeats: Heartbeats;
   readonly #description: ServiceDescription;
   /** Of this call, not of the process: who registers anew is another one for the callers' circuits. */
   readonly #incarnation = crypto.randomUUID();
@@ -74,11 +73,13 @@ export class ServiceRegistration implements Registration {
   constructor(
     settings: DiscoverySettings,
     provider: Provider,
+    heartbeats: Heartbeats,
     description: ServiceDescription,
     listener: RegistrationListener,
   ) {
     this.#settings = settings;
     this.#provider = provider;
+    this.#heartbeats = heartbeats;
     this.#description = description;
     this.#listener = listener;
     this.#pause = new Pause(settings.timers);
@@ -261,8 +262,7 @@ export class ServiceRegistration implements Registration {
   /** Sleeps to the next heartbeat, or until the watch has news. */
   async #rest(): Promise<void> {
     const intervalMs = this.instance.heartbeatInterval * 1000;
-    if (this.#notice === undefined)
-      await this.#pause.wait(vary(intervalMs, beatJitterRatio, this.#settings.random));
+    if (this.#notice === undefined) await this.#pause.wait(this.#heartbeats.restMs(intervalMs));
     if (this.#isStopped() || this.#notice === undefined) return;
     const spreadMs = this.#notice === 'restarted' ? Math.min(intervalMs, herdJitterMs) : returnJitterMs;
     await this.#pause.wait(this.#settings.random() * spreadMs);
@@ -270,7 +270,7 @@ export class ServiceRegistration implements Registration {
 
   async #beatOnce(): Promise<Beat> {
     try {
-      await this.#provider.heartbeat(this.instance, this.#stopping.signal);
+      await this.#heartbeats.send(this.instance, this.#stopping.signal);
       this.#backoff.reset();
       return 'alive';
     } catch (error) {

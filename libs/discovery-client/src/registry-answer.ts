@@ -78,14 +78,35 @@ export function readAcceptance(body: Json): Acceptance {
 
 /** The typed error for an answer that is no success; problem JSON (RFC 9457) gives the reason. */
 export function refusal(call: string, response: Response, body: Json | undefined): DiscoveryError {
-  const { status } = response;
+  return refusalOf(call, response.status, body, retryAfter(response));
+}
+
+/** What `POST /heartbeats` answers of each: an error unless it went well. Undefined for what is no such answer. */
+export function readBeats(
+  body: Json | undefined,
+  count: number,
+): readonly (DiscoveryError | undefined)[] | undefined {
+  const results: unknown = body?.['results'];
+  if (!Array.isArray(results) || results.length !== count) return undefined;
+  return results.map((result: Json | null) => {
+    const status = Number(result?.['status']);
+    return status === 200 ? undefined : refusalOf('POST /heartbeats', status || 500, result ?? {}, {});
+  });
+}
+
+function refusalOf(
+  call: string,
+  status: number,
+  body: Json | undefined,
+  more: DiscoveryErrorDetails,
+): DiscoveryError {
   const transient = status >= 500 || status === 408 || status === 425 || status === 429;
   const reason = body?.['code'];
   const detail = body?.['detail'];
   const details: DiscoveryErrorDetails = {
     status,
     ...(typeof reason === 'string' && { reason }),
-    ...retryAfter(response),
+    ...more,
   };
   return new DiscoveryError(
     transient ? 'ERR_DISCOVERY_UNAVAILABLE' : 'ERR_DISCOVERY_REJECTED',

@@ -1,9 +1,11 @@
+import type { DiscoveryError } from './discovery-error.ts';
 import type { Instance, ServiceDescription } from './instance.ts';
 import type { Provider, ProviderContext } from './provider.ts';
 import type { Acceptance, ServiceList } from './registry-answer.ts';
 import {
   malformed,
   parseObject,
+  readBeats,
   readAcceptance,
   readServiceList,
   readText,
@@ -49,9 +51,24 @@ export class RegistryProvider implements Provider {
 
   /** `POST /heartbeat`; given up within half an interval (but not below 1 s), so that a hung call leaves time for another. */
   async heartbeat(instance: Instance, signal?: AbortSignal): Promise<void> {
-    const timeoutMs = Math.max(1000, instance.heartbeatInterval * 500);
+    const timeoutMs = timeoutOf(instance);
     const body = this.#beat(instance);
     await this.#object({ method: 'POST', path: '/heartbeat', body, signal, timeoutMs });
+  }
+
+  /** `POST /heartbeats`; given up as the shortest of them would be. */
+  async heartbeats(
+    instances: readonly Instance[],
+    signal?: AbortSignal,
+  ): Promise<readonly (DiscoveryError | undefined)[] | undefined> {
+    const path = '/heartbeats';
+    const timeoutMs = Math.min(...instances.map(timeoutOf));
+    const body = { heartbeats: instances.map((instance) => this.#beat(instance)) };
+    const answer = await this.#wire.call({ method: 'POST', path, body, signal, timeoutMs });
+    const { status, ok } = answer.response;
+    if (ok || status === 404 || status === 405 || status === 501)
+      return ok ? readBeats(answer.body, instances.length) : undefined;
+    throw refusal(`POST ${path}`, answer.response, answer.body);
   }
 
   /** `PUT /services/:name/:id/drain`, `DELETE` to take it back. It ends with this incarnation. */
@@ -138,4 +155,8 @@ export class RegistryProvider implements Provider {
     if (body === undefined) throw malformed(`${call.method} ${call.path}`);
     return body;
   }
+}
+
+function timeoutOf({ heartbeatInterval }: Instance): number {
+  return Math.max(1000, heartbeatInterval * 500);
 }

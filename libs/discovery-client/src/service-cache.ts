@@ -1,6 +1,7 @@
 import { Backoff, vary } from './backoff.ts';
 import type { DiscoverySettings } from './discovery-client-options.ts';
 import { closedError, DiscoveryError } from './discovery-error.ts';
+import { HeldCheck } from './held-check.ts';
 import type { CachedService, Instance, Resolution } from './instance.ts';
 import { isServiceName } from './instance.ts';
 import type { SavedList } from './list-snapshot.ts';
@@ -60,12 +61,19 @@ export class ServiceCache {
   readonly #entries = new Map<string, ServiceEntry>();
   readonly #failures = new WeakMap<ServiceEntry, Failure>();
   readonly #closing = new AbortController();
+  readonly #heldCheck: HeldCheck;
   /** Orders uses without asking the clock. */
   #uses = 0;
 
   constructor(settings: DiscoverySettings, supply: CacheSupply) {
     this.#settings = settings;
     this.#supply = supply;
+    this.#heldCheck = new HeldCheck(settings, (entry, instance) => {
+      this.change(entry, () => {
+        entry.release(instance);
+        return [];
+      });
+    });
   }
 
   /** What is cached, at once; starts a refresh in the background when that is due. */
@@ -138,7 +146,10 @@ export class ServiceCache {
   change(entry: ServiceEntry, apply: () => readonly Instance[]): void {
     const { instances } = entry;
     const held = apply();
-    if (held.length > 0) this.#settings.emit({ type: 'held', name: entry.name, instances: held });
+    if (held.length > 0) {
+      this.#settings.emit({ type: 'held', name: entry.name, instances: held });
+      this.#heldCheck.look(entry, held);
+    }
     const isChanged = entry.instances !== instances;
     if (isChanged) this.#settings.emit({ type: 'changed', name: entry.name, instances: entry.instances });
     this.#supply.onHeard(entry, isChanged);
@@ -168,6 +179,7 @@ export class ServiceCache {
   /** Ends every refresh; all that wait are rejected. */
   close(): void {
     this.#closing.abort(closedError());
+    this.#heldCheck.close();
   }
 
   /** What can be answered at once. */

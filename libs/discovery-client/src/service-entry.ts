@@ -158,6 +158,16 @@ export class ServiceEntry {
     return first;
   }
 
+  /** Whether this very instance is held, so neither listed again nor given up. */
+  holds(instance: Instance): boolean {
+    return this.#heldUntil.has(instance.id) && this.#known.get(instance.id) === instance;
+  }
+
+  /** Gives a held instance up before its time. */
+  release(instance: Instance): void {
+    if (this.holds(instance)) this.remove(instance.id, this.#revision);
+  }
+
   /** Drops the held instances whose lease ran out without a sign of life. */
   sweep(): void {
     const now = this.#clock.now();

@@ -7,7 +7,7 @@ import { runSeed } from '../src/testing/simulation/faults.ts';
 import { Simulation } from '../src/testing/simulation/simulation.ts';
 
 const [first = 1, last = 3000] = (process.env['SEEDS'] ?? '1-3000').split('-').map(Number);
-const clients = Number(process.env['CLIENTS'] ?? 2000);
+const clients = Number(process.env['CLIENTS'] ?? 10_000);
 
 let bad = 0;
 let samples = 0;

@@ -1,6 +1,6 @@
 /**
  * The figures of the registry over real sockets: how soon the death of a process, a registration and a change are seen by who
- * watches, and what heartbeats and lookups cost against bare Fastify routes of the same process.
+ * watches, and what heartbeats and lookups cost against bare Fastify routes of the same process and against a real Consul.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { Pool } from 'undici';
 import { figure } from '../../../tools/contest.mts';
 import { startProcess } from '../src/testing/living-process.ts';
+import { consulVersion, startConsul } from './consul-process.mts';
+import { compare, cpuMsOf, latencyMs, load } from './load.mts';
 import { percentile, watch } from './watching.mts';
 
 const server = fork(join(import.meta.dirname, 'server-process.mts'), {
@@ -125,69 +127,81 @@ console.log('\na change, seen by watching clients (ms)');
   for (const { request } of watchings) request.destroy();
 }
 
-/** 32 in flight for a while. */
-async function load(call: () => Promise<unknown>, ms = 400): Promise<{ perSecond: number; cpuUs: number }> {
-  const before = await serverCpuMs();
-  const begin = performance.now();
-  let count = 0;
-  const work = async (): Promise<void> => {
-    while (performance.now() - begin < ms) {
-      await call();
-      count += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: 32 }, work));
-  const seconds = (performance.now() - begin) / 1000;
-  return { perSecond: count / seconds, cpuUs: (((await serverCpuMs()) - before) * 1000) / count };
-}
-
-/** Alternating rounds. Of throughput the quietest round counts, for disturbance only ever slows; of CPU the median. */
-async function compare(calls: Readonly<Record<string, () => Promise<unknown>>>) {
-  const found = new Map(
-    Object.keys(calls).map((name) => [name, { perSecond: [] as number[], cpuUs: [] as number[] }]),
-  );
-  for (let round = 0; round < 9; round++) {
-    for (const [name, call] of Object.entries(calls)) {
-      const { perSecond, cpuUs } = await load(call);
-      // The first round warms up.
-      if (round === 0) continue;
-      found.get(name)?.perSecond.push(perSecond);
-      found.get(name)?.cpuUs.push(cpuUs);
-    }
-  }
-  return (name: string) => ({
-    perSecond: Math.max(...(found.get(name)?.perSecond ?? [])),
-    cpuUs: percentile(found.get(name)?.cpuUs ?? [], 0.5),
-  });
-}
-
-console.log('\nheartbeats and lookups against bare Fastify routes of the same process');
+console.log(
+  '\nheartbeats and lookups against bare Fastify routes of the same process, same bodies, answers of the same size',
+);
 {
   const beat = { name: 'beat-service', port: 4000, heartbeatInterval: 3600 };
   await send('POST', '/register', beat);
   const batch = { heartbeats: Array.from({ length: 100 }, () => beat) };
-  const of = await compare({
+  const calls = {
     'POST, bare': () => send('POST', '/bare', beat),
     'POST /heartbeat': () => send('POST', '/heartbeat', beat),
     'POST /heartbeats': () => send('POST', '/heartbeats', batch),
     'GET, bare': () => send('GET', '/bare-list'),
     'GET /services/:name': () => send('GET', '/services/list-service'),
-  });
-  const ratio = of('POST, bare').perSecond / of('POST /heartbeat').perSecond;
-  figure('POST /heartbeat a second', of('POST /heartbeat').perSecond);
-  figure('a bare POST against it, throughput (0.8x of it is 1.25)', ratio, 1.25);
-  figure('server CPU, bare POST (us)', of('POST, bare').cpuUs);
-  figure('server CPU, POST /heartbeat (us)', of('POST /heartbeat').cpuUs, 35);
-  figure('server CPU, POST /heartbeats of 100 (us)', of('POST /heartbeats').cpuUs);
-  figure('server CPU, bare GET of the same text (us)', of('GET, bare').cpuUs);
-  figure('server CPU, GET /services/:name of 64 (us)', of('GET /services/:name').cpuUs);
+  };
+  const { cost, ratio } = await compare(calls, serverCpuMs);
+  figure('POST /heartbeat a second', cost('POST /heartbeat').perSecond);
   figure(
-    'GET /services/:name of 64 against a bare GET of the same text',
-    of('GET, bare').perSecond / of('GET /services/:name').perSecond,
+    'POST /heartbeat / bare POST, time (0.8x the throughput is 1.25)',
+    ratio('POST /heartbeat', 'POST, bare').time,
+    1.25,
+  );
+  figure('... server CPU', ratio('POST /heartbeat', 'POST, bare').cpu);
+  figure('server CPU, bare POST (us)', cost('POST, bare').cpuUs);
+  figure('server CPU, POST /heartbeat (us)', cost('POST /heartbeat').cpuUs, 35);
+  figure('server CPU, POST /heartbeats of 100 (us)', cost('POST /heartbeats').cpuUs);
+  figure(
+    'GET /services/:name of 64 / bare GET of that text, time',
+    ratio('GET /services/:name', 'GET, bare').time,
     1.15,
   );
+  figure('... server CPU', ratio('GET /services/:name', 'GET, bare').cpu);
+  figure('server CPU, bare GET (us)', cost('GET, bare').cpuUs);
+  figure('server CPU, GET /services/:name (us)', cost('GET /services/:name').cpuUs);
 }
-console.log('\n  skipped: a real Consul in the same run; none is part of this workspace');
+
+const version = consulVersion();
+if (version === undefined) {
+  console.log(
+    '\n  SKIPPED: the comparison with Consul 1.8.7; there is no consul here (.ci/run says how to get it)',
+  );
+} else {
+  console.log(`\na lookup of 64 instances, ${version} in the same run`);
+  const instances = Array.from({ length: 64 }, (_, at) => ({
+    name: 'list-service',
+    host: `10.0.0.${at}`,
+    port: 4000,
+  }));
+  const consul = await startConsul(instances);
+  const consulPool = new Pool(consul.url, { connections: 8, pipelining: 1 });
+  const theirs = async (): Promise<void> => {
+    const answer = await consulPool.request({
+      method: 'GET',
+      path: '/v1/health/service/list-service?passing=1',
+    });
+    await answer.body.dump();
+  };
+  const ours = () => send('GET', '/services/list-service');
+  const cpuUs = { ours: [] as number[], theirs: [] as number[] };
+  const ms = { ours: [] as number[], theirs: [] as number[] };
+  for (let round = 0; round < 5; round++) {
+    cpuUs.ours.push((await load(ours, () => cpuMsOf(server.pid ?? 0), 1000)).cpuUs);
+    cpuUs.theirs.push((await load(theirs, () => cpuMsOf(consul.pid), 2000)).cpuUs);
+    ms.ours.push(await latencyMs(ours, 200));
+    ms.theirs.push(await latencyMs(theirs, 50));
+  }
+  const [oursUs, theirsUs] = [percentile(cpuUs.ours, 0.5), percentile(cpuUs.theirs, 0.5)];
+  figure('server CPU, ours (us)', oursUs);
+  figure('server CPU, Consul (us)', theirsUs);
+  figure('ours / Consul (100x less is 0.01)', oursUs / theirsUs, 0.01);
+  figure('one after the other, p50, ours (ms)', percentile(ms.ours, 0.5));
+  figure('one after the other, p50, Consul (ms)', percentile(ms.theirs, 0.5));
+  figure('Consul / ours', percentile(ms.theirs, 0.5) / percentile(ms.ours, 0.5));
+  await consulPool.close();
+  await consul.stop();
+}
 
 await pool.close();
 server.disconnect();

@@ -12,10 +12,15 @@ await app.register(discoveryServer, {
 for (let at = 0; at < 64; at++) {
   registry.register({ name: 'list-service', host: `10.0.0.${at}`, port: 4000, heartbeatInterval: 3600 });
 }
-const text = JSON.stringify(registry.find('list-service'));
-app.post('/bare', () => ({ ok: true }));
-app.get('/bare', () => ({ ok: true }));
-app.get('/bare-list', (_, reply) => reply.type('application/json; charset=utf-8').send(text));
+// What a lookup is answered with.
+const bytes = Buffer.from(JSON.stringify({ ...registry.find('list-service'), hash: '0123456789abcdef' }));
+// What a heartbeat is answered with.
+const answer = {
+  lease: { durationMs: 5_400_000, expiresAt: new Date().toISOString() },
+  revision: registry.revision,
+};
+app.post('/bare', () => answer);
+app.get('/bare-list', (_, reply) => reply.type('application/json; charset=utf-8').send(bytes));
 await app.listen({ host: '127.0.0.1', port: 0 });
 process.on('message', (wanted) => {
   if (wanted === 'heap') globalThis.gc?.();

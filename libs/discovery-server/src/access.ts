@@ -49,6 +49,12 @@ export class Access {
     this.#reads = reads;
   }
 
+  /** Whoever asks, whether or not it may. */
+  callerOf(request: FastifyRequest): Caller {
+    const token = this.#find(request.headers.authorization);
+    return { name: token?.name ?? request.ip, isLocal: isLoopbackCaller(request) };
+  }
+
   /**
    * Whoever asks, if it may.
    *
@@ -104,5 +110,7 @@ function isLoopbackCaller({ ip, socket }: FastifyRequest): boolean {
 }
 
 function isLoopback(address: string | undefined): boolean {
+  // Nearly always; the rest are other spellings of the same.
+  if (address === '127.0.0.1') return true;
   return address === undefined || address === '' || /^(::1|(::ffff:)?127\.[\d.]+)$/.test(address);
 }

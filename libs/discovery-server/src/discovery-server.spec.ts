@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { VirtualTime } from '@mesh/resilience/testing';
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyServerOptions, InjectOptions } from 'fastify';
 import type { ZodObject } from 'zod';
@@ -13,7 +14,6 @@ import {
   serviceAnswer,
   servicesAnswer,
 } from './schemas.ts';
-import { VirtualTime } from './testing/virtual-time.ts';
 
 const apps: FastifyInstance[] = [];
 
@@ -106,21 +106,21 @@ describe('POST /register', () => {
 describe('POST /heartbeat', () => {
   test('renews, and answers an unknown instance with 404', async () => {
     const time = new VirtualTime();
-    const registry = new Registry({ clock: time, timers: time.timers, wallClock: time.wallClock });
+    const registry = new Registry({ clock: time, timers: time, wallClock: time.wallClock });
     const app = await setUp({ registry });
     expect((await post(app, '/heartbeat', users)).json()).toMatchObject({
       status: 404,
       code: 'ERR_INSTANCE_UNKNOWN',
     });
     await post(app, '/register', users);
-    time.advance(40_000);
+    time.advanceSync(40_000);
     const answer = await post(app, '/heartbeat', users);
     expect(answer.statusCode).toBe(200);
     expectExactly(heartbeatAnswer, answer.json());
     expect(answer.json()).toMatchObject({
       lease: { durationMs: 45_000, expiresAt: '2026-01-01T00:01:25.000Z' },
     });
-    time.advance(45_000);
+    time.advanceSync(45_000);
     expect((await post(app, '/heartbeat', users)).statusCode).toBe(404);
   });
 
@@ -222,11 +222,11 @@ describe('DELETE /services/:name/:port', () => {
 
 test('GET /health tells uptime and counts', async () => {
   const time = new VirtualTime();
-  const registry = new Registry({ clock: time, timers: time.timers, wallClock: time.wallClock });
+  const registry = new Registry({ clock: time, timers: time, wallClock: time.wallClock });
   const app = await setUp({ registry });
   await post(app, '/register', users);
   await post(app, '/register', meshBody);
-  time.advance(1500);
+  time.advanceSync(1500);
   const body: unknown = (await app.inject('/health')).json();
   expectExactly(healthAnswer, body);
   expect(body).toEqual({
@@ -319,7 +319,7 @@ describe('in an app of its own', () => {
 
   test('it closes a registry of its own, and leaves the one it was given', async () => {
     const time = new VirtualTime();
-    const registry = new Registry({ clock: time, timers: time.timers, wallClock: time.wallClock });
+    const registry = new Registry({ clock: time, timers: time, wallClock: time.wallClock });
     const app = await setUp({ registry });
     await post(app, '/register', users);
     await app.close();

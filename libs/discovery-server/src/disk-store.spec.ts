@@ -98,10 +98,17 @@ test('a full disk: it warns once, goes on, keeps the old file, and catches up wh
   expect((await run(() => undefined)).found[0]?.instances).toHaveLength(2);
 });
 
-test('a folder that is not there: it warns and goes on', async () => {
-  path = join(folder, 'nowhere', 'registry.snapshot');
+test('a folder that is not there is made', async () => {
+  path = join(folder, 'new', 'registry.snapshot');
+  expect((await run((started) => started.register(users))).troubles).toEqual([]);
+  expect((await run(() => undefined)).found).toMatchObject([{ instances: [{ port: 4000 }] }]);
+});
+
+test('a folder that cannot be: it warns and goes on', async () => {
+  await writeFile(join(folder, 'file'), '');
+  path = join(folder, 'file', 'registry.snapshot');
   const { troubles, registry } = await run((started) => started.register(users));
-  expect(troubles).toEqual(['ENOENT']);
+  expect(troubles).toEqual(['ENOTDIR']);
   expect(registry.size).toBe(1);
 });
 

@@ -5,20 +5,21 @@ import { normalizeHost } from './address.ts';
 /** Names that mean something on every object: whoever keeps services or metadata in one must not be surprised. */
 const reserved: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
+const namePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
 export const name = z
   .string()
-  .regex(
-    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-    'must be 1 to 63 lower-case letters, digits and inner hyphens',
-  )
+  .regex(namePattern, 'must be 1 to 63 lower-case letters, digits and inner hyphens')
   .refine((text) => !reserved.has(text), 'is a reserved word')
   .describe('Name of the service');
 
 export const port = z.int().min(1).max(65_535);
 
+const idPattern = /^[\w.:@[\]~-]{1,128}$/;
+
 export const id = z
   .string()
-  .regex(/^[\w.:@[\]~-]{1,128}$/, 'must be 1 to 128 letters, digits and . : @ [ ] ~ _ -')
+  .regex(idPattern, 'must be 1 to 128 letters, digits and . : @ [ ] ~ _ -')
   .refine((text) => !reserved.has(text), 'is a reserved word')
   .describe('Unique within the service; default host:port');
 
@@ -27,11 +28,13 @@ const hostname = /^[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*$/
 export const host = z
   .string()
   .max(255)
-  .refine((text) => {
-    const plain = normalizeHost(text);
-    return isIP(plain) !== 0 || hostname.test(plain);
-  }, 'must be a host name or an IP address')
+  .refine(isAddress, 'must be a host name or an IP address')
   .describe('Address for callers; default: the address the request comes from');
+
+function isAddress(text: string): boolean {
+  const plain = normalizeHost(text);
+  return isIP(plain) !== 0 || hostname.test(plain);
+}
 
 export const heartbeatInterval = z
   .number()
@@ -39,9 +42,11 @@ export const heartbeatInterval = z
   .max(3600)
   .describe('Seconds between two heartbeats, default 30; the lease is 1.5 times as long');
 
+const incarnationPattern = /^[\w.:-]{1,64}$/;
+
 export const incarnation = z
   .string()
-  .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits and . : _ -')
+  .regex(incarnationPattern, 'must be 1 to 64 letters, digits and . : _ -')
   .describe('Tells a restarted process from its predecessor at the same address');
 
 export const httpUrl = z.url({ protocol: /^https?$/ }).max(2048);
@@ -97,3 +102,20 @@ export const serviceList = z
 
 /** A namespace, or `*` for all of them. */
 export const anyNamespace = z.union([z.literal('*'), name]).describe('Default: default; * for all');
+
+/** The same rules without a reason why not, for what comes often: see `quick-validator.ts`. */
+export function isName(value: unknown): boolean {
+  return typeof value === 'string' && namePattern.test(value) && !reserved.has(value);
+}
+
+export function isId(value: unknown): boolean {
+  return typeof value === 'string' && idPattern.test(value) && !reserved.has(value);
+}
+
+export function isHost(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= 255 && isAddress(value);
+}
+
+export function isIncarnation(value: unknown): boolean {
+  return typeof value === 'string' && incarnationPattern.test(value);
+}

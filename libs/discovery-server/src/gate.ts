@@ -3,7 +3,7 @@ import { requestGuard } from '@mesh/request-guard';
 import type { GuardOptions, RequestGuard } from '@mesh/request-guard';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access } from './access.ts';
-import type { AccessOptions, Caller, Scope } from './access.ts';
+import type { AccessOptions, Scope } from './access.ts';
 import type { AuditEvent, AuditListener } from './audit.ts';
 import { Quota } from './quota.ts';
 import type { QuotaOptions } from './quota.ts';
@@ -29,7 +29,6 @@ export class Gate {
   readonly #onAudit: AuditListener | undefined;
   /** Values of `Host` that the guard has let pass. */
   readonly #usualHosts = new Set<string>();
-  readonly #callers = new WeakMap<FastifyRequest, Caller>();
 
   /** @throws RangeError naming the option that makes no sense. */
   constructor({ guard = {}, access = {}, quota, onAudit }: GateOptions) {
@@ -61,14 +60,13 @@ export class Gate {
 
   /** Counts a stream of the caller until the function it answers is called. */
   openStream(request: FastifyRequest): () => void {
-    const caller = this.#callers.get(request);
-    return caller === undefined ? () => undefined : this.#quota.openStream(caller);
+    return this.#quota.openStream(this.#access.callerOf(request));
   }
 
   /** Tells who did what. */
   audit(request: FastifyRequest, action: AuditEvent['action'], target: string, detail?: string): void {
     if (this.#onAudit === undefined) return;
-    const caller = this.#callers.get(request)?.name ?? request.ip;
+    const caller = this.#access.callerOf(request).name;
     const at = new Date().toISOString();
     try {
       this.#onAudit({ action, caller, target, at, ...(detail !== undefined && { detail }) });
@@ -90,8 +88,6 @@ export class Gate {
   #admit(request: FastifyRequest, scope: Scope): void {
     // Lookups change nothing, so a foreign page can do no harm by them: who may read them is CORS's.
     if (scope !== 'read') this.#guardAgainstPages(request);
-    const caller = this.#access.admit(request, scope);
-    this.#callers.set(request, caller);
-    this.#quota.charge(caller);
+    this.#quota.charge(this.#access.admit(request, scope));
   }
 }

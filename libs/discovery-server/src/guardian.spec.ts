@@ -1,22 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
+import { VirtualTime } from '@mesh/resilience/testing';
 import { Guardian } from './guardian.ts';
 import type { GuardianOptions } from './guardian.ts';
 import type { Reach } from './reach.ts';
 import { Registry } from './registry.ts';
-import { VirtualTime } from './testing/virtual-time.ts';
 
 /** What the addresses of a world answer; whoever is not in it does not answer. */
 function setUp(options: Partial<GuardianOptions> = {}) {
   const time = new VirtualTime();
-  const { timers, wallClock } = time;
-  const registry = new Registry({ clock: time, wallClock, timers, random: () => 0.5 });
+  const { wallClock } = time;
+  const registry = new Registry({ clock: time, wallClock, timers: time, random: () => 0.5 });
   const world = new Map<number, Reach>();
   const tried: number[] = [];
   const reach = ({ port }: { port: number }): Promise<Reach> => {
     tried.push(port);
     return Promise.resolve(world.get(port) ?? 'silent');
   };
-  const guardian = new Guardian(registry, { reach, timers, ...options });
+  const guardian = new Guardian(registry, { reach, timers: time, ...options });
   const register = (port: number, name = 'user-service') => {
     world.set(port, 'answered');
     registry.register({ name, host: '127.0.0.1', port, heartbeatInterval: 10 });
@@ -27,7 +27,7 @@ function setUp(options: Partial<GuardianOptions> = {}) {
     for (let second = 0; second < seconds; second++) {
       const at = Math.round(time.now() / 1000);
       for (const port of alive) if (at % 10 === port % 10) beat(port);
-      time.advance(1000);
+      time.advanceSync(1000);
       for (let turn = 0; turn < 20; turn++) await Promise.resolve();
     }
   };

@@ -3,6 +3,7 @@ import { instanceHash } from '@mesh/discovery-client';
 import { addressKey, hostPort } from './address.ts';
 import type { Deadlined } from './deadline-queue.ts';
 import type { HealthCheck } from './health-check.ts';
+import { isoTime } from './iso-time.ts';
 import type { InstanceIdentity, RegistrationRequest } from './registration.ts';
 import { RegistryError } from './registry-error.ts';
 import { serviceKey } from './service-key.ts';
@@ -206,7 +207,7 @@ export class InstanceRecord implements Deadlined {
 
   /** The instance with the time of its last heartbeat as it is now; frozen. */
   describe(): Instance {
-    const lastHeartbeat = new Date(this.#lastHeartbeatMs).toISOString();
+    const lastHeartbeat = isoTime(this.#lastHeartbeatMs);
     if (lastHeartbeat === this.#instance.lastHeartbeat) return this.#instance;
     return Object.freeze({ ...this.#instance, lastHeartbeat });
   }

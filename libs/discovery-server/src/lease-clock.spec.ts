@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
+import { VirtualTime } from '@mesh/resilience/testing';
 import fc from 'fast-check';
 import { LeaseClock } from './lease-clock.ts';
-import { VirtualTime } from './testing/virtual-time.ts';
 
 test('a clock that is read often enough is the clock', () => {
   fc.assert(

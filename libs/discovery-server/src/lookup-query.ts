@@ -6,12 +6,12 @@ import type { View } from './service-entry.ts';
 
 const statuses = ['up', 'suspect', 'down', 'draining', 'maintenance', 'any'] as const;
 
-const wholeNumber = (maximum: number) =>
+const wholeNumber = (minimum: number, maximum: number) =>
   z
     .string()
     .regex(/^\d{1,7}$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.int().min(1).max(maximum));
+    .pipe(z.int().min(minimum).max(maximum));
 
 const filters = {
   status: z.enum(statuses).optional().describe('Default: up'),
@@ -22,7 +22,16 @@ const filters = {
     .refine(isRange, 'must be a version or a range, such as 1.2, ^1.2.0 or >=1 <3')
     .optional()
     .describe('A version or a range of them'),
+  search: z.string().min(1).max(128).optional().describe('Part of an id or a host'),
 };
+
+const wait = z
+  .string()
+  .regex(/^\d{1,3}(\.\d{1,3})?$/, 'must be seconds')
+  .transform(Number)
+  .pipe(z.number().min(0).max(600))
+  .optional()
+  .describe('With If-None-Match: seconds to wait for a change');
 
 /** Instances of one service, or services of a page, at most. */
 const maximumLimit = 100_000;
@@ -30,39 +39,48 @@ const maximumLimit = 100_000;
 // A looser object than elsewhere: `meta.<key>` is any key. What else is unknown is refused all the same.
 const metaOnly = z.record(z.string().regex(/^meta\..{1,128}$/, 'is not known'), z.string().max(1024));
 
+/** What is not in the shape is refused, unless it asks for metadata. */
+function lookupQuery<T extends z.ZodRawShape>(shape: T) {
+  return z
+    .object(shape)
+    .catchall(z.string())
+    .superRefine((query, context) => {
+      for (const [key, value] of Object.entries(query)) {
+        if (Object.hasOwn(shape, key) || metaOnly.safeParse({ [key]: value }).success) continue;
+        context.addIssue({ code: 'custom', path: [key], message: 'is not known here' });
+      }
+    });
+}
+
 /** Query of `GET /services/:name`. */
-export const serviceQuery = z
-  .object({
-    namespace: field.namespace.optional(),
-    ...filters,
-    limit: wholeNumber(maximumLimit).optional().describe('At most so many instances'),
-    wait: z
-      .string()
-      .regex(/^\d{1,3}(\.\d{1,3})?$/, 'must be seconds')
-      .transform(Number)
-      .pipe(z.number().min(0).max(600))
-      .optional()
-      .describe('With If-None-Match: seconds to wait for a change'),
-  })
-  .catchall(z.string())
-  .superRefine(refuseUnknown);
+export const serviceQuery = lookupQuery({
+  namespace: field.namespace.optional(),
+  ...filters,
+  limit: wholeNumber(1, maximumLimit).optional().describe('At most so many instances'),
+  offset: wholeNumber(0, 9_999_999)
+    .optional()
+    .describe('After so many of them, in the order in which they came'),
+  wait,
+});
 
 /** Query of `GET /services`. */
-export const servicesQuery = z
-  .object({
-    namespace: field.anyNamespace.optional(),
-    ...filters,
-    limit: wholeNumber(maximumLimit).optional().describe('At most so many services'),
-    after: z.string().max(127).optional().describe('Services after this one; `next` of the page before'),
-  })
-  .catchall(z.string())
-  .superRefine(refuseUnknown);
+export const servicesQuery = lookupQuery({
+  namespace: field.anyNamespace.optional(),
+  ...filters,
+  search: filters.search.describe('Part of the name of a service, or else of the id or host of an instance'),
+  limit: wholeNumber(1, maximumLimit).optional().describe('At most so many services'),
+  after: z.string().max(127).optional().describe('Services after this one; `next` of the page before'),
+  instances: wholeNumber(0, maximumLimit).optional().describe('At most so many instances of each'),
+  wait,
+});
 
 /** Which instances a lookup asks for. */
 export interface LookupFilter {
   readonly status?: (typeof statuses)[number] | undefined;
   readonly zone?: string | undefined;
   readonly version?: string | undefined;
+  /** Part of an id or a host. */
+  readonly search?: string | undefined;
 }
 
 /** What to look through for a filter; `up` is what the plain view holds. */
@@ -74,15 +92,16 @@ export function viewOf({ status = 'up' }: LookupFilter): View {
 export function predicateOf(
   query: LookupFilter & Readonly<Record<string, unknown>>,
 ): ((instance: Instance) => boolean) | undefined {
-  const { status = 'up', zone, version } = query;
+  const { status = 'up', zone, version, search } = query;
   const wanted = Object.keys(query).filter((key) => key.startsWith('meta.'));
-  const isPlain = zone === undefined && version === undefined && wanted.length === 0;
+  const isPlain = [zone, version, search].every((one) => one === undefined) && wanted.length === 0;
   if (isPlain && (status === 'up' || status === 'any')) return undefined;
   return (instance) => {
     const { metadata } = instance;
     const isVersion = instance.version ?? metadata['version'] ?? '';
     return (
       (status === 'any' || instance.status === status) &&
+      (search === undefined || instance.id.includes(search) || instance.host.includes(search)) &&
       (zone === undefined || (instance.zone ?? metadata['zone']) === zone) &&
       (version === undefined || inVersionRange(isVersion, version)) &&
       wanted.every((key) => metadata[key.slice('meta.'.length)] === query[key])
@@ -96,13 +115,5 @@ function isRange(text: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function refuseUnknown(query: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void {
-  const known = new Set(['namespace', 'status', 'zone', 'version', 'limit', 'wait', 'after']);
-  for (const [key, value] of Object.entries(query)) {
-    if (known.has(key) || metaOnly.safeParse({ [key]: value }).success) continue;
-    context.addIssue({ code: 'custom', path: [key], message: 'is not known here' });
   }
 }

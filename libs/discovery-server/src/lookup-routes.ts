@@ -1,17 +1,18 @@
 import { Readable } from 'node:stream';
-import { formatHash } from '@mesh/discovery-client';
-import type { Instance } from '@mesh/discovery-client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { entityTag, matchesTag } from './entity-tag.ts';
 import type { Gate } from './gate.ts';
-import { predicateOf, serviceQuery, servicesQuery, viewOf } from './lookup-query.ts';
-import type { LookupFilter } from './lookup-query.ts';
+import { encodeService } from './instance-page.ts';
+import type { InstanceQuery } from './instance-page.ts';
+import { serviceQuery, servicesQuery } from './lookup-query.ts';
 import { formatPosition } from './position.ts';
 import type { Registry } from './registry.ts';
 import { RegistryError } from './registry-error.ts';
 import { serviceAnswer, serviceParams, servicesAnswer } from './schemas.ts';
 import type { ServiceEntry } from './service-entry.ts';
-import { namespaceOf, serviceKey, serviceName } from './service-key.ts';
+import { serviceKey } from './service-key.ts';
+import { ServiceList } from './service-list.ts';
+import type { ServicesQuery } from './service-list.ts';
 import type { TypedApp } from './typed-app.ts';
 import type { WaitRoom } from './wait-room.ts';
 
@@ -20,16 +21,16 @@ const json = 'application/json; charset=utf-8';
 /** Services that are encoded without a pause in an answer of all of them: a few milliseconds. */
 const instancesAtOnce = 1000;
 
-interface CachedText {
+interface CachedAnswer {
   readonly revision: string;
   readonly beats: number;
-  readonly text: string;
+  readonly bytes: Buffer;
 }
 
 /** `GET /services` and `GET /services/:name`. */
 export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, waitRoom: WaitRoom): void {
   const onRequest = gate.hook('read');
-  const cached = new WeakMap<ServiceEntry, CachedText>();
+  const cached = new WeakMap<ServiceEntry, CachedAnswer>();
 
   app.get(
     '/services',
@@ -39,24 +40,14 @@ export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, wait
       schema: { summary: 'All services', querystring: servicesQuery, response: { 200: servicesAnswer } },
     },
     (request, reply) => {
-      const { revision } = registry;
-      if (answersUnchanged(request, reply, revision, revision)) return;
-      const { namespace = 'default', after = '', limit = Infinity } = request.query;
-      const matching = registry
-        .services()
-        .filter(({ key }) => key > after && (namespace === '*' || namespaceOf(key) === namespace));
-      const page = matching.slice(0, limit);
-      const next = page.length < matching.length ? page.at(-1)?.key : undefined;
-      const services = page.map((service) => ({
-        ...serviceName(service.key),
-        instances: select(service, request.query),
-      }));
-      const count = services.reduce((sum, { instances }) => sum + instances.length, 0);
-      if (count <= instancesAtOnce) return { services, revision, ...(next !== undefined && { next }) };
-      reply.type(json);
-      void (reply as { send(body: unknown): unknown }).send(
-        Readable.from(encodeServices(services, revision, next)),
-      );
+      const { wait = 0 } = request.query;
+      if (wait > 0) {
+        return afterWaiting(request, undefined, wait * 1000).then(() => {
+          answerAll(request, reply);
+          return reply as never;
+        });
+      }
+      answerAll(request, reply);
       return;
     },
   );
@@ -73,16 +64,29 @@ export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, wait
         response: { 200: serviceAnswer },
       },
     },
-    async (request, reply) => {
-      const { query } = request;
-      const key = serviceKey({ name: request.params.name, namespace: query.namespace });
-      if (query.wait !== undefined && query.wait > 0) await afterWaiting(request, key, query.wait * 1000);
+    (request, reply) => {
+      const { namespace, wait = 0 } = request.query;
+      const key = serviceKey({ name: request.params.name, namespace });
+      if (wait > 0) {
+        return afterWaiting(request, key, wait * 1000).then(() => {
+          answer(request, reply, key);
+          return reply as never;
+        });
+      }
       answer(request, reply, key);
-      return reply as never;
+      return;
     },
   );
 
-  type Lookup = FastifyRequest & { query: LookupFilter & { limit?: number | undefined } };
+  function answerAll(request: FastifyRequest & { query: ServicesQuery }, reply: FastifyReply): void {
+    const { revision } = registry;
+    if (answersUnchanged(request, reply, revision, revision)) return;
+    const list = new ServiceList(registry, request.query);
+    const isShort = list.size <= instancesAtOnce;
+    void reply.type(json).send(isShort ? JSON.stringify(list) : Readable.from(list.pieces()));
+  }
+
+  type Lookup = FastifyRequest & { query: InstanceQuery };
 
   function answer(request: Lookup, reply: FastifyReply, key: string): void {
     const service = registry.service(key);
@@ -92,22 +96,25 @@ export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, wait
     if (service === undefined) {
       throw new RegistryError('ERR_SERVICE_UNKNOWN', `no instance of ${key} is registered`);
     }
-    void reply.type(json).send(isPlain(request.query) ? plainText(service) : encode(service, request.query));
+    void reply
+      .type(json)
+      .send(isPlain(request.query) ? plainAnswer(service) : encodeService(service, request.query));
   }
 
-  /** The answer to the usual question, which is the same until something changes or beats. */
-  function plainText(service: ServiceEntry): string {
+  /** The answer to the usual question, which is the same until something changes or beats: encoded once, sent as it is. */
+  function plainAnswer(service: ServiceEntry): Buffer {
     const { revision, beats } = service;
     const known = cached.get(service);
-    if (known?.revision === revision && known.beats === beats) return known.text;
-    const text = encode(service, {});
-    cached.set(service, { revision, beats, text });
-    return text;
+    if (known?.revision === revision && known.beats === beats) return known.bytes;
+    const bytes = Buffer.from(encodeService(service, {}));
+    cached.set(service, { revision, beats, bytes });
+    return bytes;
   }
 
-  /** Waits only when the caller has what there is. */
-  async function afterWaiting(request: FastifyRequest, key: string, ms: number): Promise<void> {
-    const revision = registry.revisionOf(key) ?? formatPosition(registry.epoch, 0);
+  /** Waits, for one service or all, only when the caller has what there is. */
+  async function afterWaiting(request: FastifyRequest, key: string | undefined, ms: number): Promise<void> {
+    const none = formatPosition(registry.epoch, 0);
+    const revision = key === undefined ? registry.revision : (registry.revisionOf(key) ?? none);
     if (!matchesTag(request.headers['if-none-match'], entityTag(revision))) return;
     const close = gate.openStream(request);
     const gone = new AbortController();
@@ -127,37 +134,6 @@ export function lookupRoutes(app: TypedApp, registry: Registry, gate: Gate, wait
 function isPlain(query: object): boolean {
   for (const key in query) if (key !== 'wait' && key !== 'namespace') return false;
   return true;
-}
-
-function encode(
-  service: ServiceEntry,
-  query: LookupFilter & { readonly limit?: number | undefined },
-): string {
-  const { revision, hashes } = service;
-  const instances = select(service, query).slice(0, query.limit);
-  const hash = formatHash(hashes[viewOf(query)]);
-  return JSON.stringify({ ...serviceName(service.key), instances, revision, hash });
-}
-
-function select(service: ServiceEntry, query: LookupFilter): Instance[] {
-  const passes = predicateOf({ ...query });
-  const instances = service.describe(viewOf(query));
-  return passes === undefined ? instances : instances.filter(passes);
-}
-
-/** A long list in pieces, so that nobody else waits until all of it is encoded. */
-async function* encodeServices(
-  services: readonly object[],
-  revision: string,
-  next: string | undefined,
-): AsyncGenerator<string> {
-  let separator = '{"services":[';
-  for (const service of services) {
-    yield separator + JSON.stringify(service);
-    separator = ',';
-    await new Promise(setImmediate);
-  }
-  yield `],"revision":${JSON.stringify(revision)}${next === undefined ? '' : `,"next":${JSON.stringify(next)}`}}`;
 }
 
 /** Sets the validators of the answer; sends 304 and answers true when the caller has it already. */

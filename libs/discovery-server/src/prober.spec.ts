@@ -1,16 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
+import { VirtualTime } from '@mesh/resilience/testing';
 import { Prober } from './prober.ts';
 import { Registry } from './registry.ts';
-import { VirtualTime } from './testing/virtual-time.ts';
 
 function setUp() {
   const time = new VirtualTime();
-  const { timers, wallClock } = time;
-  const registry = new Registry({ clock: time, wallClock, timers });
+  const { wallClock } = time;
+  const registry = new Registry({ clock: time, wallClock, timers: time });
   const sick = new Set<number>();
   const asked: [port: number, atMs: number][] = [];
   const prober = new Prober(registry, {
-    timers,
+    timers: time,
     clock: time,
     random: () => 0.5,
     probe: ({ port }) => {
@@ -20,7 +20,7 @@ function setUp() {
   });
   const pass = async (seconds: number) => {
     for (let tenth = 0; tenth < seconds * 10; tenth++) {
-      time.advance(100);
+      time.advanceSync(100);
       for (let turn = 0; turn < 20; turn++) await Promise.resolve();
     }
   };
@@ -121,11 +121,11 @@ test('nobody is asked at a foreign address, where clouds keep secrets, or who di
 
 test('one that hangs delays nobody, and who is gone is not asked', async () => {
   const time = new VirtualTime();
-  const { timers, wallClock } = time;
-  const registry = new Registry({ clock: time, wallClock, timers });
+  const { wallClock } = time;
+  const registry = new Registry({ clock: time, wallClock, timers: time });
   let answered = 0;
   const prober = new Prober(registry, {
-    timers,
+    timers: time,
     clock: time,
     random: () => 0.5,
     probe: ({ port }) => (port === 4000 ? new Promise(() => undefined) : Promise.resolve(++answered > 0)),
@@ -133,12 +133,12 @@ test('one that hangs delays nobody, and who is gone is not asked', async () => {
   for (let port = 4000; port < 4010; port++) {
     registry.register({ ...users, port, healthCheckUrl: `http://127.0.0.1:${port}/` });
   }
-  time.advance(5000);
+  time.advanceSync(5000);
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
   expect(answered).toBe(9);
   for (let port = 4000; port < 4010; port++) registry.deregister({ name: users.name, port });
   expect(prober.size).toBe(0);
   prober.close();
-  time.advance(60_000);
+  time.advanceSync(60_000);
   expect(answered).toBe(9);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { VirtualTime } from '@mesh/resilience/testing';
 import { combineHash, emptyHash, formatHash, instanceHash } from '@mesh/discovery-client';
 import type { Instance } from '@mesh/discovery-client';
 import fc from 'fast-check';
@@ -9,7 +10,6 @@ import { encodeChange } from './server-sent-event.ts';
 import type { View } from './service-entry.ts';
 import { Replica } from './testing/replica.ts';
 import type { StoredInstance } from './stored-instance.ts';
-import { VirtualTime } from './testing/virtual-time.ts';
 
 /** What a reader who knows nothing but the rules would keep of an instance. */
 interface Known {
@@ -163,7 +163,7 @@ function codeOf(action: () => unknown): string | undefined {
 
 function apply(registry: Registry, model: Model, time: VirtualTime, one: Command): void {
   if (one.type === 'pass') {
-    time.advance(one.ms);
+    time.advanceSync(one.ms);
     model.expire(time.now());
     return;
   }
@@ -257,7 +257,7 @@ describe('whatever happens to a registry', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
         const time = new VirtualTime();
-        const registry = new Registry({ clock: time, wallClock: time.wallClock, timers: time.timers });
+        const registry = new Registry({ clock: time, wallClock: time.wallClock, timers: time });
         const model = new Model();
         const followers = {
           listed: new Follower(registry.epoch, 'listed'),
@@ -294,7 +294,7 @@ describe('whatever happens to a registry', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
         const time = new VirtualTime();
-        const options = { clock: time, wallClock: time.wallClock, timers: time.timers };
+        const options = { clock: time, wallClock: time.wallClock, timers: time };
         const [registry, next] = [new Registry(options), new Registry(options)];
         const model = new Model();
         for (const one of commands) apply(registry, model, time, one);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { VirtualTime } from '@mesh/resilience/testing';
 import fc from 'fast-check';
 import type { Instance } from '@mesh/discovery-client';
 import type { Change } from './change-log.ts';
@@ -6,14 +7,13 @@ import { Registry } from './registry.ts';
 import type { RegistryOptions } from './registry.ts';
 import type { RegistrationRequest } from './registration.ts';
 import { RegistryError, isRegistryError } from './registry-error.ts';
-import { VirtualTime } from './testing/virtual-time.ts';
 
 function setUp(options: RegistryOptions = {}) {
   const time = new VirtualTime();
   const registry = new Registry({
     clock: time,
     wallClock: time.wallClock,
-    timers: time.timers,
+    timers: time,
     random: () => 0.5,
     ...options,
   });
@@ -65,13 +65,13 @@ describe('registering', () => {
     };
     const { revision } = registry.register(content);
     const before = registry.peek(users.name);
-    time.advance(30_000);
+    time.advanceSync(30_000);
     const again = registry.register({ ...content, metadata: { zone: 'a', version: '1' } });
     expect(again).toMatchObject({ created: false, revision });
     expect(again.instance.lastHeartbeat).toBe('2026-01-01T00:00:30.000Z');
     expect(changes).toHaveLength(1);
     expect(registry.peek(users.name)).toBe(before);
-    time.advance(44_999);
+    time.advanceSync(44_999);
     expect(registry.size).toBe(1);
   });
 
@@ -142,7 +142,7 @@ describe('registering', () => {
     expect(codeOf(() => registry.register({ ...users, port: 4002 }))).toBe('ERR_UNAVAILABLE');
     expect(registry.register(users).created).toBe(false);
     expect(registry.register({ ...users, id: 'other' }).created).toBe(true);
-    time.advance(45_000);
+    time.advanceSync(45_000);
     expect(registry.register({ ...users, port: 4002 }).created).toBe(true);
   });
 });
@@ -188,7 +188,7 @@ describe('incarnations', () => {
   test('a new process is registered anew, a renewal is not', () => {
     const { registry, time } = setUp();
     const { instance } = registry.register(first);
-    time.advance(1000);
+    time.advanceSync(1000);
     expect(registry.register({ ...first, weight: 2 }).instance.registeredAt).toBe(instance.registeredAt);
     expect(registry.register(second).instance.registeredAt).not.toBe(instance.registeredAt);
   });
@@ -209,7 +209,7 @@ describe('heartbeats', () => {
     expect(codeOf(() => registry.heartbeat({ ...users, name: 'other' }))).toBe('ERR_INSTANCE_UNKNOWN');
     expect(codeOf(() => registry.heartbeat({ ...users, id: 'other' }))).toBe('ERR_INSTANCE_UNKNOWN');
     expect(codeOf(() => registry.heartbeat({ ...users, host: '10.0.0.1' }))).toBe('ERR_INSTANCE_UNKNOWN');
-    time.advance(45_000);
+    time.advanceSync(45_000);
     expect(codeOf(() => registry.heartbeat(users))).toBe('ERR_INSTANCE_UNKNOWN');
   });
 
@@ -225,9 +225,9 @@ describe('heartbeats', () => {
     registry.register(users);
     expect(registry.heartbeat({ ...users, heartbeatInterval: 2 }).lease.durationMs).toBe(3000);
     expect(changes).toMatchObject([{}, { type: 'upsert', instance: { heartbeatInterval: 2 } }]);
-    time.advance(2999);
+    time.advanceSync(2999);
     expect(registry.size).toBe(1);
-    time.advance(1);
+    time.advanceSync(1);
     expect(changes).toHaveLength(3);
   });
 
@@ -235,7 +235,7 @@ describe('heartbeats', () => {
     const { registry, changes, time } = setUp();
     registry.register(users);
     const watched = registry.peek(users.name);
-    time.advance(20_000);
+    time.advanceSync(20_000);
     registry.heartbeat(users);
     expect(registry.find(users.name)?.instances[0]?.lastHeartbeat).toBe('2026-01-01T00:00:20.000Z');
     expect(registry.peek(users.name)).toBe(watched);
@@ -279,9 +279,9 @@ describe('leases', () => {
   test('that end are announced without anybody asking', () => {
     const { registry, time, changes } = setUp();
     registry.register({ ...users, heartbeatInterval: 1 });
-    time.advance(1499);
+    time.advanceSync(1499);
     expect(changes).toHaveLength(1);
-    time.advance(1);
+    time.advanceSync(1);
     expect(changes).toHaveLength(2);
     expect(time.pending).toBe(0);
   });
@@ -289,12 +289,12 @@ describe('leases', () => {
   test('a minute of standing still removes nobody who was alive', () => {
     const { registry, time } = setUp();
     registry.register(users);
-    time.advance(30_000);
+    time.advanceSync(30_000);
     time.stall(60_000);
     expect(registry.size).toBe(1);
-    time.advance(14_000);
+    time.advanceSync(14_000);
     expect(registry.size).toBe(1);
-    time.advance(1000);
+    time.advanceSync(1000);
     expect(registry.size).toBe(0);
   });
 
@@ -303,10 +303,10 @@ describe('leases', () => {
     const { registry, time } = setUp({ wallClock: { now: () => wallMs } });
     registry.register(users);
     wallMs += 3_600_000;
-    time.advance(44_999);
+    time.advanceSync(44_999);
     expect(registry.size).toBe(1);
     wallMs -= 7_200_000;
-    time.advance(1);
+    time.advanceSync(1);
     expect(registry.size).toBe(0);
   });
 
@@ -470,7 +470,7 @@ test('any sequence of events gives what the naive registry gives, change by chan
       const host = '10.0.0.1';
       for (const one of commands) {
         if (one.kind === 'advance') {
-          time.advance(one.ms);
+          time.advanceSync(one.ms);
           model.expire(time.now());
         } else if (one.kind === 'register') {
           const { name, id, port, weight, interval } = one;
@@ -508,7 +508,7 @@ test('the feed alone rebuilds the registry at any moment', () => {
         expect(listOf(registry.instances())).toEqual(listOf([...replica.values()]));
       });
       for (const one of commands) {
-        if (one.kind === 'advance') time.advance(one.ms);
+        if (one.kind === 'advance') time.advanceSync(one.ms);
         else if (one.kind === 'register') registry.register({ ...one, host: '10.0.0.1' });
         else codeOf(() => registry[one.kind]({ ...one, host: '10.0.0.1' }));
       }
@@ -532,11 +532,11 @@ test('whatever stalls there are, who beats in time stays and who is dead goes in
       for (const { run, stall } of steps) {
         const untilMs = time.now() + run;
         while (lastBeatMs + heartbeatInterval * 1000 <= untilMs) {
-          time.advance(Math.max(0, lastBeatMs + heartbeatInterval * 1000 - time.now()));
+          time.advanceSync(Math.max(0, lastBeatMs + heartbeatInterval * 1000 - time.now()));
           registry.heartbeat(living);
           lastBeatMs = time.now();
         }
-        time.advance(untilMs - time.now());
+        time.advanceSync(untilMs - time.now());
         time.stall(stall);
         stalledMs += stall;
         expect(isListed(1)).toBe(true);

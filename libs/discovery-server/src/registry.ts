@@ -5,6 +5,7 @@ import type { RemoveReason } from './change-log.ts';
 import { Directory } from './directory.ts';
 import { defaultId, InstanceRecord, instanceOf, isSameContent } from './instance-record.ts';
 import type { Mark, Override } from './instance-record.ts';
+import { isoTime } from './iso-time.ts';
 import type { LeaseJudge, LeaseVerdict } from './lease-judge.ts';
 import { LeaseTable } from './lease-table.ts';
 import { integerOption } from './options.ts';
@@ -334,7 +335,7 @@ export class Registry extends RegistryView {
     service?.beaten();
     if (record.isOurs) for (const listener of this.#beatListeners) listener(record);
     this.leases.grant(record, durationMs + (record.isOurs ? 0 : remoteGraceMs));
-    const expiresAt = new Date(record.lastHeartbeatMs + durationMs).toISOString();
+    const expiresAt = isoTime(record.lastHeartbeatMs + durationMs);
     return { lease: { durationMs, expiresAt }, revision: service?.revision ?? this.feed.position };
   }
 

@@ -156,6 +156,7 @@ export const serviceAnswer = z.object({
   name: z.string(),
   namespace: z.string().exactOptional(),
   instances,
+  total: z.int().exactOptional().describe('Of which these are some; with limit or offset'),
   revision: z.string(),
   hash: z.string(),
 });
@@ -163,8 +164,16 @@ export const serviceAnswer = z.object({
 /** Answer of `GET /services`. */
 export const servicesAnswer = z.object({
   services: z
-    .array(z.object({ name: z.string(), namespace: z.string().exactOptional(), instances }))
+    .array(
+      z.object({
+        name: z.string(),
+        namespace: z.string().exactOptional(),
+        instances,
+        total: z.int().exactOptional().describe('Of which these are some; with instances'),
+      }),
+    )
     .readonly(),
+  total: z.int().exactOptional().describe('Services that fit; with limit'),
   revision: z.string(),
   next: z.string().exactOptional(),
 });

@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { StoredOverride } from './overrides.ts';
@@ -38,6 +38,7 @@ export class SnapshotFile {
   /** @throws what the file system throws, and SnapshotError when it would be too large; the old file then stays as it is. */
   async write(lines: Iterable<SnapshotLine>): Promise<void> {
     const temporary = `${this.#path}.tmp`;
+    await mkdir(dirname(this.#path), { recursive: true });
     try {
       const file = await open(temporary, 'w', 0o600);
       try {

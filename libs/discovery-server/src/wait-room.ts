@@ -8,7 +8,8 @@ export class WaitRoom {
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #maximum: number;
-  readonly #waiting = new Map<string, Set<() => void>>();
+  /** By service; undefined: for a change of any. */
+  readonly #waiting = new Map<string | undefined, Set<() => void>>();
   #size = 0;
   #unsubscribe: (() => void) | undefined;
 
@@ -25,12 +26,12 @@ export class WaitRoom {
   }
 
   /**
-   * Waits until the service changes, and up to a sixteenth longer than asked when it does not: whoever began together shall
+   * Waits until the service (undefined: any) changes, and up to a sixteenth longer than asked when it does not: whoever began together shall
    * not ask again together.
    *
    * @throws RegistryError `ERR_UNAVAILABLE` when too many wait.
    */
-  wait(service: string, ms: number, signal: AbortSignal): Promise<void> {
+  wait(service: string | undefined, ms: number, signal: AbortSignal): Promise<void> {
     if (this.#size >= this.#maximum) {
       throw new RegistryError('ERR_UNAVAILABLE', `${this.#maximum} callers wait already`, 5000);
     }
@@ -52,16 +53,17 @@ export class WaitRoom {
     for (const waiting of this.#waiting.values()) for (const leave of [...waiting]) leave();
   }
 
-  #enter(service: string, leave: () => void): void {
+  #enter(service: string | undefined, leave: () => void): void {
     const waiting = this.#waiting.get(service) ?? new Set();
     this.#waiting.set(service, waiting.add(leave));
     this.#size += 1;
     this.#unsubscribe ??= this.#registry.subscribe((change) => {
-      for (const call of [...(this.#waiting.get(change.service) ?? [])]) call();
+      for (const service of [change.service, undefined])
+        for (const call of [...(this.#waiting.get(service) ?? [])]) call();
     });
   }
 
-  #leave(service: string, leave: () => void): void {
+  #leave(service: string | undefined, leave: () => void): void {
     const waiting = this.#waiting.get(service);
     if (waiting?.delete(leave) !== true) return;
     this.#size -= 1;

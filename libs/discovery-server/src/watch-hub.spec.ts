@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { VirtualTime } from '@mesh/resilience/testing';
 import { formatHash, instanceHash } from '@mesh/discovery-client';
 import fc from 'fast-check';
 import { isRegistryError } from './registry-error.ts';
@@ -6,15 +7,20 @@ import { Registry } from './registry.ts';
 import type { RegistryOptions } from './registry.ts';
 import { FakeStream } from './testing/fake-stream.ts';
 import { Replica } from './testing/replica.ts';
-import { VirtualTime } from './testing/virtual-time.ts';
 import { WatchHub } from './watch-hub.ts';
 import type { WatchHubOptions, WatchRequest } from './watch-hub.ts';
 
 function setUp(options: WatchHubOptions = {}, registryOptions: RegistryOptions = {}) {
   const time = new VirtualTime();
-  const { timers, wallClock } = time;
-  const registry = new Registry({ clock: time, wallClock, timers, random: () => 0.5, ...registryOptions });
-  const hub = new WatchHub(registry, { timers, ...options });
+  const { wallClock } = time;
+  const registry = new Registry({
+    clock: time,
+    wallClock,
+    timers: time,
+    random: () => 0.5,
+    ...registryOptions,
+  });
+  const hub = new WatchHub(registry, { timers: time, ...options });
   const watch = (request?: WatchRequest) => {
     const stream = new FakeStream();
     return { stream, close: hub.open(stream, request) };
@@ -99,9 +105,9 @@ describe('a stream', () => {
     const { registry, watch, time } = setUp();
     registry.register(users);
     const { stream } = watch();
-    time.advance(44_999);
+    time.advanceSync(44_999);
     expect(kinds(stream)).not.toContain('remove');
-    time.advance(1);
+    time.advanceSync(1);
     expect(eventsOf(stream).at(-1)).toMatchObject({ event: 'remove', data: { reason: 'expired' } });
   });
 
@@ -109,12 +115,12 @@ describe('a stream', () => {
     const { registry, watch, time } = setUp();
     const { stream } = watch({ services: ['user-service'] });
     registry.register(orders);
-    time.advance(9999);
+    time.advanceSync(9999);
     expect(kinds(stream)).toEqual(['snapshot']);
-    time.advance(1);
+    time.advanceSync(1);
     const revision = `${registry.epoch}:1`;
     expect(eventsOf(stream).at(-1)).toEqual({ id: revision, event: 'bookmark', data: { revision } });
-    time.advance(20_000);
+    time.advanceSync(20_000);
     expect(kinds(stream)).toEqual(['snapshot', 'bookmark', 'bookmark', 'bookmark']);
   });
 
@@ -206,7 +212,7 @@ describe('resuming', () => {
             };
             for (const one of steps) {
               if (one.kind === 'register') registry.register({ ...one, host: '10.0.0.1' });
-              else if (one.kind === 'advance') time.advance(one.ms);
+              else if (one.kind === 'advance') time.advanceSync(one.ms);
               else if (one.kind === 'deliver') broken.read(current?.stream.drain(one.length) ?? '');
               else if (one.kind === 'connect') connect();
               else if (one.kind === 'disconnect') disconnect();
@@ -403,11 +409,11 @@ test('a long snapshot is sent in pieces; with what changes meanwhile it comes to
         if (!isLeaving) registry.register({ ...one, weight: port + 1 });
         else if (registry.service(one.name)?.get(one.id) !== undefined) registry.deregister(one);
         stream.drain();
-        time.advance(passMs);
+        time.advanceSync(passMs);
       }
       for (let turn = 0; turn < 50; turn++) {
         stream.drain();
-        time.advance(100);
+        time.advanceSync(100);
       }
       const replica = new Replica();
       replica.read(stream.written.join(''));

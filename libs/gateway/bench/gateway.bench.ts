@@ -1,132 +1,173 @@
-/** What the gateway adds to a request: clients, gateway and instance share one process, so the time is the work of all three. */
-import { createServiceClient } from '@mesh/service-client';
-import { fastify, type FastifyInstance } from 'fastify';
-import { Agent, createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { contest } from '../../../tools/contest.mts';
-import { meshMetrics, proxyRoutes, Upstream } from '../src/index.ts';
+/**
+ * The gateway beside its peers, in one run and over the same instances. What counts is CPU time of the proxy process for a request: the
+ * machine's other work changes it little, and it is what a request costs. Ratios of medians are judged.
+ *
+ *   npm run bench -- gateway                      everything, about five minutes
+ *   npm run bench -- gateway --quick              one short round of each
+ *   npm run bench -- gateway --only=get,post      sections: get post cache megabyte large idle
+ *   npm run bench -- gateway --field=ours,nginx   fewer contenders
+ *   npm run bench -- gateway --profile=ours       where the CPU of one of them goes
+ */
+import { parseArgs } from 'node:util';
+import { figure } from '../../../tools/contest.mts';
+import { Contender } from './contender.ts';
+import { generator, load } from './load.ts';
+import { keepIdle, notReading, peakMB, rssMB } from './memory.ts';
+import { installPeers } from './peers.ts';
+import { profile } from './profile.ts';
+import * as report from './report.ts';
+import { contest, type Contest, type Scores } from './rounds.ts';
+import { itemJson, startUpstreams } from './upstreams.ts';
 
-const users = JSON.stringify({
-  users: Array.from({ length: 12 }, (_, id) => ({
-    id,
-    name: `user ${id}`,
-    email: `u${id}@example.com`,
-    age: 30,
-  })),
-});
-
-const instance = createServer((_request, response) => {
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': users.length });
-  response.end(users);
-});
-await new Promise<void>((resolve) => instance.listen(0, '127.0.0.1', resolve));
-const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-const resolution = { instances: [{ id: 'user-1', host: '127.0.0.1', port: portOf(instance) }] };
-const discovery = { peek: () => resolution, resolve: () => Promise.resolve(resolution) };
-const client = createServiceClient({ discovery });
-
-async function listening(app: FastifyInstance): Promise<FastifyInstance> {
-  await app.listen({ port: 0, host: '127.0.0.1' });
-  return app;
-}
-
-const proxied = fastify();
-await proxied.register(proxyRoutes, { client, dynamicPrefix: '/api' });
-await listening(proxied);
-
-/** What one writes without a proxy: fetch, and send what came. */
-const handWritten = fastify();
-handWritten.get('/api/user-service/*', async (incoming, reply) => {
-  const answer = await client.fetch(`http://user-service${incoming.url.slice('/api/user-service'.length)}`);
-  return reply
-    .code(answer.status)
-    .type(answer.headers.get('content-type') ?? '')
-    .send(answer.body);
-});
-await listening(handWritten);
-
-const agent = new Agent({ keepAlive: true });
-const get = (port: number, path: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    request({ port, path, agent, host: '127.0.0.1' }, (response) => {
-      response.resume().once('end', resolve);
-    })
-      .once('error', reject)
-      .end();
-  });
-
-const batch = 3_200;
-
-async function batchOf(port: number, path: string): Promise<number> {
-  const before = process.cpuUsage();
-  for (let done = 0; done < batch; done += 32) {
-    await Promise.all(Array.from({ length: 32 }, () => get(port, path)));
-  }
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / batch;
-}
-
-/** CPU time, not wall time: sockets make a request wait for whatever else the machine does. */
-const ways = [
-  { name: 'the instance itself', port: portOf(instance), path: '/users', us: [] as number[] },
-  {
-    name: 'through proxyRoutes',
-    port: portOf(proxied.server),
-    path: '/api/user-service/users',
-    us: [] as number[],
+const { values: options } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'get,post,cache,megabyte,large,idle' },
+    field: { type: 'string' },
+    rounds: { type: 'string' },
+    profile: { type: 'string' },
   },
-  {
-    name: 'through a route with fetch',
-    port: portOf(handWritten.server),
-    path: '/api/user-service/users',
-    us: [] as number[],
-  },
+});
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 7));
+const seconds = options.quick ? 1 : 2;
+
+const everyone = [
+  'ours',
+  'ours-app',
+  'undici-dispatch',
+  'http-proxy',
+  'fast-proxy',
+  'fast-gateway',
+  'http-proxy-middleware',
+  'http-proxy-middleware-4',
+  'platformatic',
+  'nginx',
+  'haproxy',
 ];
-for (let round = 0; round < 13; round++) {
-  for (const way of round % 2 ? ways.toReversed() : ways) {
-    const us = await batchOf(way.port, way.path);
-    if (round > 1) way.us.push(us);
+const field = options.profile === undefined ? (options.field?.split(',') ?? everyone) : [options.profile];
+
+installPeers();
+const upstreams = await startUpstreams();
+const contenders: Contender[] = [];
+for (const name of field) {
+  try {
+    contenders.push(await Contender.start(name, upstreams.origins));
+  } catch (error) {
+    console.log(`skipped ${name}: ${(error as Error).message}`);
   }
 }
-const [direct = NaN, proxy = NaN, byHand = NaN] = ways.map(
-  ({ us }) => us.toSorted((a, b) => a - b)[us.length >> 1],
-);
-console.log(`\nGET of ${users.length} bytes, 32 connections: CPU of client, gateway and instance together`);
-for (const [at, us] of [direct, proxy, byHand].entries()) {
-  console.log(`  ${(ways[at]?.name ?? '').padEnd(44)} ${us.toFixed(1).padStart(10)} us`);
-}
-const ratio = (proxy - direct) / (byHand - direct);
-const met = ratio <= 0.6;
 console.log(
-  `  ${met ? 'met   ' : 'MISSED'} what proxyRoutes adds / what fetch adds: ${ratio.toFixed(2)}x (goal <= 0.60x)`,
+  `node ${process.version}, load by ${generator}, instances by ${upstreams.server}, one core for the proxy`,
 );
-if (!met) process.exitCode = 1;
 
-const live = new Upstream({ service: 'live' });
-const open = new Upstream({
-  service: 'open',
-  circuitBreaker: { maximumFailuresAllowed: 1, resetTimeoutInMilliseconds: 1e9 },
-});
-const loaded = Promise.resolve({ data: [], instance: 'user-1' });
-const load = () => loaded;
-await open.read('all', load, []);
-await open.read('all', () => Promise.reject(new Error('trouble')), []);
+const among = (...names: string[]): Contender[] => contenders.filter(({ name }) => names.includes(name));
+const at = (path: string) => (contender: Contender) => contender.origin + path;
+const compare = (
+  some: readonly Contender[],
+  wanted: Partial<Contest> & Pick<Contest, 'url'>,
+): Promise<Scores> => contest(some, { rounds, seconds, ...wanted });
 
-const sequential = (name: string, call: () => unknown) => ({
-  name,
-  async run(iterations: number) {
-    for (let done = 0; done < iterations; done++) await call();
+const sections: Record<string, () => Promise<void>> = {
+  async get() {
+    const scores = await compare(contenders, { url: at('/items') });
+    const { cpu, quiet, speed, core, p50, p99, rss, failed, against } = report;
+    const columns = [cpu, quiet, against(scores, 'nginx', cpuOf), speed, core, p50, p99, rss, failed];
+    report.table('GET, 1 KB of JSON, 64 connections', scores, columns);
+    const goals = [
+      { against: 'http-proxy', atMost: 0.65 },
+      { against: 'fast-proxy', atMost: 1 },
+      { against: 'fast-gateway', atMost: 0.7 },
+      { against: 'http-proxy-middleware', atMost: 0.45 },
+      { against: 'nginx', atMost: 5.2 },
+    ];
+    report.judge(scores, goals, cpuOf);
+    figure('requests of ours that failed', scores.get('ours')?.failed ?? 0, 0);
   },
-});
-await contest('Upstream.read', [
-  sequential('the load alone', load),
-  sequential('live', () => live.read('all', load, [])),
-  sequential('last good answer, circuit open', () => open.read('all', load, [])),
-]);
-await contest('GET /metrics', [
-  sequential('meshMetrics', () => meshMetrics(client.getSnapshot(), [live, open])),
-]);
 
-agent.destroy();
-await Promise.all([proxied.close(), handWritten.close(), client.close()]);
-instance.close();
+  async post() {
+    const some = among(
+      'ours',
+      'undici-dispatch',
+      'http-proxy',
+      'fast-proxy',
+      'http-proxy-middleware',
+      'nginx',
+      'haproxy',
+    );
+    const wanted = { url: at('/items'), body: itemJson.trim(), rounds: Math.min(rounds, 3) };
+    const scores = await compare(some, wanted);
+    const { cpu, against, speed, p50, p99, failed } = report;
+    const columns = [cpu, against(scores, 'nginx', cpuOf), speed, p50, p99, failed];
+    report.table('POST, 1 KB of JSON each way, 64 connections', scores, columns);
+    figure('requests of ours that failed', scores.get('ours')?.failed ?? 0, 0);
+  },
+
+  async cache() {
+    const caching = contenders.filter(({ cachedUrl }) => cachedUrl !== undefined);
+    if (!caching.some(({ name }) => name === 'ours')) {
+      console.log('\nskipped: cache hits, the contender of ours has no cache');
+      return;
+    }
+    const url = ({ cachedUrl = '' }: Contender): string => cachedUrl;
+    const scores = await compare(caching, { url, rounds: Math.min(rounds, 5) });
+    const { cpu, against, speed, p50, p99, failed } = report;
+    const columns = [cpu, against(scores, 'nginx', cpuOf), speed, p50, p99, failed];
+    report.table('GET from the cache, 1 KB of JSON, 64 connections', scores, columns);
+    report.judge(scores, [{ against: 'nginx', atMost: 1.6 }], cpuOf);
+  },
+
+  async megabyte() {
+    const some = among('ours', 'undici-dispatch', 'http-proxy', 'http-proxy-middleware', 'nginx', 'haproxy');
+    const wanted = { url: at('/items/1m'), connections: 16, rounds: Math.min(rounds, 3) };
+    const scores = await compare(some, wanted);
+    const { cpuPerMiB, against, rss, failed } = report;
+    const columns = [cpuPerMiB, against(scores, 'nginx', ({ cpuMsPerMiB }) => cpuMsPerMiB), rss, failed];
+    report.table('GET, 1 MB, 16 connections', scores, columns);
+    figure('requests of ours that failed', scores.get('ours')?.failed ?? 0, 0);
+  },
+
+  async large() {
+    console.log('\nmemory of the proxy: 8 streams of 100 MB against 8 of 1 MB\n');
+    for (const contender of among('ours', 'http-proxy', 'nginx')) {
+      const reading = (path: string) =>
+        peakMB(contender, () => load({ url: contender.origin + path, connections: 8, seconds: 3 }));
+      const small = await reading('/items/1m');
+      const large = contender.origin + '/items/100m';
+      const unread = await peakMB(contender, () => notReading(large, 8, 2_000));
+      const read = await reading('/items/100m');
+      const goal = contender.name === 'ours' ? 40 : undefined;
+      figure(`${contender.name}: MB at its highest, streams of 1 MB`, small);
+      figure(`${contender.name}: MB more with 100 MB that nobody reads`, Math.max(0, unread - small), goal);
+      figure(`${contender.name}: MB more with 100 MB`, Math.max(0, read - small), goal);
+    }
+  },
+
+  async idle() {
+    console.log('\nidle connections, each after one answer\n');
+    for (const contender of among('ours', 'http-proxy')) {
+      const url = contender.origin + '/items';
+      const state = { held: 0, release: (): void => undefined };
+      const before = await rssMB(contender);
+      const peak = await peakMB(contender, async () => Object.assign(state, await keepIdle(url, 10_000)));
+      figure(`${contender.name}: connections held`, state.held);
+      figure(`${contender.name}: KB of memory for each`, ((peak - before) * 1e3) / state.held);
+      const busy = await load({ url, connections: 64, seconds });
+      state.release();
+      const goal = contender.name === 'ours' ? 0 : undefined;
+      figure(`${contender.name}: failed meanwhile of ${busy.requests} requests`, busy.failed, goal);
+    }
+  },
+};
+
+function cpuOf({ cpuUs }: { readonly cpuUs: number }): number {
+  return cpuUs;
+}
+
+try {
+  if (options.profile === undefined) for (const name of options.only.split(',')) await sections[name]?.();
+  else for (const contender of contenders) await profile(contender, contender.origin + '/items');
+} finally {
+  for (const contender of contenders) await contender.end();
+  upstreams.close();
+}

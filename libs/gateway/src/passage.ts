@@ -1,4 +1,5 @@
 import type { HttpProblem } from '@mesh/problem';
+import type { CallContext } from '@mesh/service-client';
 import type { TraceContext } from '@mesh/trace-context';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestTarget } from './routing/request-target.ts';
@@ -33,10 +34,31 @@ export interface Passage {
   identity: Identity | undefined;
   /** Name and value pairs that go to the instance beside those of the client. */
   readonly requestHeaders: string[];
+  /** Names (lower case) of the client's fields that the instance does not get: credentials that were meant for the gateway alone. Default: none. */
+  withheldHeaders?: readonly string[];
   /** Name and value pairs that go on the answer, also on one that the gateway makes itself. */
   readonly answerHeaders: string[];
+  /** The call that was made for it, once one was: who was asked, and how often. */
+  call: CallContext | undefined;
+  /** Where those who know it write what is to be known of the exchange; undefined when nobody wants to know. */
+  readonly notes: ExchangeNotes | undefined;
   /** Calls `listener` once when the exchange is over, however it ended. */
   onEnd(listener: () => void): void;
+}
+
+/** What is noted of an exchange on its way, for metrics and traces. */
+export interface ExchangeNotes {
+  /** Body bytes to the instance, and to the client. */
+  bytesSent: number;
+  bytesReceived: number;
+  /** Code of the problem that was answered. */
+  code: string;
+  /** What the cache did: `hit`, `stale`, `miss` ... */
+  cache: string;
+  /** The stages have let the passage go on. */
+  passed(): void;
+  /** The head of the answer is here. */
+  answered(): void;
 }
 
 /** Why a passage ends here: a problem for the client. */

@@ -1,8 +1,8 @@
 import { isAlertError, type HealthMonitor } from '@mesh/health-monitor';
 import { HttpProblem } from '@mesh/problem';
-import { requestGuard, type GuardOptions } from '@mesh/request-guard';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { GuardOptions } from '@mesh/request-guard';
 import { z } from 'zod';
+import { guardHook } from './guard-hook.ts';
 import type { TypedApp } from './typed-app.ts';
 
 const by = z.string().min(1).max(200).describe('Who does it');
@@ -106,14 +106,4 @@ function orProblem<T>(act: () => T): T {
     }
     throw error;
   }
-}
-
-/** Refuses a request that must not change anything before its body is read. */
-function guardHook(options: GuardOptions | undefined) {
-  const guard = requestGuard(options);
-  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
-    const refusal = guard(request);
-    if (refusal?.code === 'ERR_UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
-    done(refusal && new HttpProblem(refusal.code, refusal.detail));
-  };
 }

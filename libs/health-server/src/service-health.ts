@@ -24,8 +24,8 @@ export interface InstanceHealth {
   readonly latencyMs: LatencySummary;
   /** Whether its response times are unusual. */
   readonly unusual: boolean;
-  /** Slots of the window, oldest first. */
-  readonly history: readonly Outcomes[];
+  /** Slots of the window, oldest first; not there when nobody asked for it. */
+  readonly history?: readonly Outcomes[];
 }
 
 /** One service: as well as its best instance, when it has more than one and not all are up `degraded`. */
@@ -45,8 +45,16 @@ export interface HealthOverview {
   readonly monitor: ProberHealth;
 }
 
+/** What of a monitor's knowledge is wanted. */
+export interface OverviewOptions {
+  readonly window: HealthWindow;
+  /** Default true. */
+  readonly history?: boolean;
+}
+
 /** Everything that a monitor knows of its targets, by service. */
-export function healthOverview(monitor: HealthMonitor, window: HealthWindow): HealthOverview {
+export function healthOverview(monitor: HealthMonitor, options: OverviewOptions): HealthOverview {
+  const { window } = options;
   const byService = Map.groupBy(monitor.targets, ({ service }) => service);
   return {
     timestamp: new Date().toISOString(),
@@ -54,13 +62,13 @@ export function healthOverview(monitor: HealthMonitor, window: HealthWindow): He
     services: [...byService].map(([name, targets]) => ({
       name,
       status: statusOf(targets.map(({ status }) => status)),
-      instances: targets.map((target) => instanceHealth(target, window)),
+      instances: targets.map((target) => instanceHealth(target, options)),
     })),
     monitor: monitor.health,
   };
 }
 
-function instanceHealth(target: TargetView, window: HealthWindow): InstanceHealth {
+function instanceHealth(target: TargetView, { window, history = true }: OverviewOptions): InstanceHealth {
   return {
     id: target.id,
     status: target.status,
@@ -69,7 +77,7 @@ function instanceHealth(target: TargetView, window: HealthWindow): InstanceHealt
     outcomes: target.window(window),
     latencyMs: target.latency(window),
     unusual: target.anomaly.active,
-    history: target.history(window),
+    ...(history && { history: target.history(window) }),
   };
 }
 

@@ -34,6 +34,7 @@ export const statusByCode: Readonly<Record<string, number>> = Object.freeze({
   ERR_CIRCUIT_OPEN: 503,
   ERR_BULKHEAD_FULL: 503,
   ERR_DISCOVERY_UNAVAILABLE: 503,
+  ERR_OVERLOADED: 503,
   ERR_UNAVAILABLE: 503,
   ERR_TIMEOUT: 504,
 });

@@ -1,89 +1,148 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { Agent, request } from 'undici';
-import { contest } from '../../../tools/contest.mts';
-import { createServiceClient } from '../src/index.ts';
+/**
+ * CPU time that one request costs the calling process, user and system, with the servers in another process: a busy machine changes
+ * the clock on the wall, but hardly this. Rounds alternate, medians count, goals are ratios inside one run.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { Agent, type Dispatcher } from 'undici';
+import { figure } from '../../../tools/contest.mts';
+import { callContext, createCallContext, createServiceClient, type ServiceClient } from '../src/index.ts';
 
-async function listen(): Promise<Server> {
-  const server = createServer((_, response) => {
-    response.setHeader('content-type', 'application/json');
-    response.end('{"users":[]}');
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
-}
+const [rounds, requests, inFlight] = [15, 6000, 64];
 
-const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-
-const servers = [await listen(), await listen(), await listen()];
-const instances = servers.map((server, i) => ({ id: `user-${i}`, host: '127.0.0.1', port: portOf(server) }));
-const discovery = { peek: () => ({ instances }), resolve: () => Promise.resolve({ instances }) };
-const client = createServiceClient({ discovery });
-const agent = new Agent();
-const [first] = instances;
-
-const bare = async (): Promise<void> => {
-  const { body } = await request(`http://127.0.0.1:${first?.port ?? 0}/users`, { dispatcher: agent });
-  await body.text();
-};
-const dispatched = async (): Promise<void> => {
-  const { body } = await request('http://user-service/users', { dispatcher: client.dispatcher });
-  await body.text();
-};
-const requested = async (): Promise<void> => {
-  await (await client.request({ service: 'user-service', path: '/users' })).text();
-};
-
-const sequential = (call: () => Promise<void>) => async (iterations: number) => {
-  for (let i = 0; i < iterations; i++) await call();
-};
-const concurrent = (call: () => Promise<void>) => async (iterations: number) => {
-  for (let i = 0; i < iterations; i += 50) await Promise.all(Array.from({ length: 50 }, call));
-};
-
-const options = { rounds: 15, batchMs: 60 };
-await contest(
-  'one call after the other, three instances on the loopback, server in the same process',
-  [
-    { name: 'undici.request', run: sequential(bare) },
-    { name: 'undici.request through the dispatcher', run: sequential(dispatched) },
-    { name: 'client.request', run: sequential(requested) },
-  ],
-  [
-    { of: 'undici.request through the dispatcher', against: 'undici.request', atMost: 1.6 },
-    { of: 'client.request', against: 'undici.request', atMost: 1.6 },
-  ],
-  options,
-);
-await contest(
-  '50 calls at a time',
-  [
-    { name: 'undici.request', run: concurrent(bare) },
-    { name: 'undici.request through the dispatcher', run: concurrent(dispatched) },
-    { name: 'client.request', run: concurrent(requested) },
-  ],
-  [{ of: 'undici.request through the dispatcher', against: 'undici.request', atMost: 1.6 }],
-  options,
-);
-
-/** CPU time of one call, which a busy machine hardly changes: median of rounds. */
-async function cpuMicroseconds(call: () => Promise<void>, rounds = 9, calls = 1500): Promise<number> {
-  const samples: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    globalThis.gc?.();
-    const start = process.cpuUsage();
-    for (let i = 0; i < calls; i++) await call();
-    const { user, system } = process.cpuUsage(start);
-    samples.push((user + system) / calls);
+const serverSource = `
+  import { createServer } from 'node:http';
+  const body = JSON.stringify({ users: 'x'.repeat(1000) });
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  for (let i = 0; i < 3; i++) {
+    const server = createServer((_, response) => response.writeHead(200, headers).end(body));
+    server.keepAliveTimeout = 120_000;
+    server.listen(0, '127.0.0.1', () => console.log(server.address().port));
   }
-  return samples.sort((a, b) => a - b)[Math.floor(rounds / 2)] ?? NaN;
+`;
+const servers = spawn(process.execPath, ['--input-type=module', '--eval', serverSource]);
+const ports: number[] = [];
+for await (const line of createInterface({ input: servers.stdout })) {
+  ports.push(Number(line));
+  if (ports.length === 3) break;
 }
 
-console.log('\nCPU time of one call, server included');
-for (const [name, call] of Object.entries({ 'undici.request': bare, 'client.request': requested })) {
-  console.log(`  ${name.padEnd(44)} ${(await cpuMicroseconds(call)).toFixed(1).padStart(10)} µs`);
+const requestHeaders = [
+  ['host', 'mesh.test'],
+  ['user-agent', 'bench'],
+  ['accept', 'application/json'],
+  ['x-forwarded-for', '127.0.0.1'],
+].flat();
+
+type Send = (done: (error?: Error) => void) => void;
+
+/** A caller that wants nothing but the end. */
+class Reader implements Dispatcher.DispatchHandler {
+  readonly #done: (error?: Error) => void;
+
+  constructor(done: (error?: Error) => void) {
+    this.#done = done;
+  }
+  onRequestStart(): void {}
+  onResponseStart(): void {}
+  onResponseData(): void {}
+  onResponseEnd(): void {
+    this.#done();
+  }
+  onResponseError(_: unknown, error: Error): void {
+    this.#done(error);
+  }
 }
 
-await client.close();
+const agent = new Agent({ connections: 256 });
+let turn = 0;
+const bare: Send = (done) => {
+  const origin = `http://127.0.0.1:${ports[turn++ % ports.length] ?? 0}`;
+  agent.dispatch(
+    { origin, path: '/users', method: 'GET', headers: requestHeaders, bodyTimeout: 30_000 },
+    new Reader(done),
+  );
+};
+
+function clientOf(count: number): ServiceClient {
+  const instances = Array.from({ length: count }, (_, i) => ({
+    id: `user-${i}`,
+    host: '127.0.0.1',
+    port: ports[i % ports.length] ?? 0,
+  }));
+  const resolution = { instances };
+  return createServiceClient({
+    discovery: { peek: () => resolution, resolve: () => Promise.resolve(resolution) },
+  });
+}
+
+const through =
+  ({ dispatcher }: ServiceClient): Send =>
+  (done) => {
+    dispatcher.dispatch(
+      {
+        origin: 'http://user-service',
+        path: '/users',
+        method: 'GET',
+        headers: requestHeaders,
+        bodyTimeout: 30_000,
+        [callContext]: createCallContext({ timeoutMs: 30_000 }),
+      } as Dispatcher.DispatchOptions,
+      new Reader(done),
+    );
+  };
+
+/** CPU microseconds for each of `count` requests, so many in flight at a time. */
+async function cpuMicroseconds(send: Send, count: number): Promise<number> {
+  const start = process.cpuUsage();
+  let left = count;
+  await new Promise<void>((resolve, reject) => {
+    let open = 0;
+    const next = (error?: Error): void => {
+      open -= 1;
+      if (error !== undefined) reject(error);
+      else if (left > 0) begin();
+      else if (open === 0) resolve();
+    };
+    const begin = (): void => {
+      left -= 1;
+      open += 1;
+      send(next);
+    };
+    for (let i = 0; i < inFlight; i++) begin();
+  });
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / count;
+}
+
+const clients = [3, 100, 1000].map((count) => ({ count, client: clientOf(count) }));
+const contenders: { readonly name: string; readonly send: Send }[] = [
+  { name: 'undici Agent.dispatch, three origins in turn', send: bare },
+  ...clients.map(({ count, client }) => ({
+    name: `client.dispatcher, ${count} instances`,
+    send: through(client),
+  })),
+];
+const samples = contenders.map((): number[] => []);
+for (const { send } of contenders) await cpuMicroseconds(send, requests);
+for (let round = 0; round < rounds; round++) {
+  for (const [i, { send }] of contenders.entries()) {
+    globalThis.gc?.();
+    samples[i]?.push(await cpuMicroseconds(send, requests));
+  }
+}
+const medians = samples.map((values) => [...values].sort((a, b) => a - b)[rounds >> 1] ?? NaN);
+
+console.log(`\nCPU time of one request in µs, the servers in another process, ${inFlight} in flight`);
+for (const [i, { name }] of contenders.entries()) figure(name, medians[i] ?? NaN);
+const [none = NaN, three = NaN, hundred = NaN, thousand = NaN] = medians;
+console.log('\nratios');
+figure('3 instances / bare undici', three / none, 1.15);
+figure('100 instances / 3 instances', hundred / three, 1.1);
+figure('1 000 instances / 3 instances', thousand / three, 1.1);
+
+for (const { client } of clients) await client.close();
 await agent.close();
-for (const server of servers) server.close();
+servers.kill();
+await once(servers, 'exit');

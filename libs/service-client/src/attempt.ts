@@ -1,107 +1,221 @@
-import { TimeoutError } from './errors.ts';
-import type { Controller, Handler, ResponseHeaders, UpgradeSocket } from './undici-types.ts';
-
-/** The call that an attempt is made for. */
-export interface AttemptOwner {
-  /** Handler and controller of the caller, to pass an event on. */
-  readonly caller: { readonly handler: Handler; readonly controller: Controller };
-  /** From here on the caller sees this attempt, for better or worse. */
-  pass(attempt: Attempt): void;
-  /** A final head has come: true when it is passed on, false when the attempt is discarded for a retry. */
-  head(attempt: Attempt, status: number, headers: ResponseHeaders): boolean;
-  /** The response has ended. */
-  end(): void;
-  /** The attempt broke off; `sent` tells whether the request had been written. */
-  fail(sent: boolean, error: Error): void;
-}
+import type { Duplex } from 'node:stream';
+import { Admission } from './admission.ts';
+import type { Call } from './call.ts';
+import { isTimeout, type ErrorKind } from './error-kind.ts';
+import { TimeoutError, UpstreamError, isTimeoutError } from './errors.ts';
+import { readRetryAfterMs } from './retry-policy.ts';
+import type { AttemptSpan } from './tracing.ts';
+import type { Fields, Flow, Sink } from './transport.ts';
 
 /** Most bytes of a discarded answer that are read to keep its connection; a longer one costs the connection. */
 const drainLimit = 64 * 1024;
 
-/** The handler of one attempt. A call that has turned away from it hears nothing more of it. */
-export class Attempt implements Handler {
-  readonly #call: AttemptOwner;
-  #state: 'live' | 'draining' | 'over' = 'live';
-  #cancelled: Error | undefined;
+/**
+ * One attempt of a call, all in one object: it is the sink of the request, holds the right to send it (permit and lease), and tells how it
+ * went. A call that has turned away from it hears nothing more of it.
+ *
+ * ```
+ *   live --head is passed on, end--> over      the outcome is settled at the head, the load at the end
+ *    |---error, limit, cancel------> over
+ *    '---head is discarded---------> draining --end, too long, cancel--> over
+ * ```
+ */
+export class Attempt extends Admission implements Sink {
+  /** From the moment that the request is about to be written. */
+  flow: Flow | undefined = undefined;
+  state: 'live' | 'draining' | 'over' = 'live';
+  /** When its silence, before the head or within the body, has lasted too long. */
+  dueAt = Infinity;
+  /** Its span, where somebody records. */
+  span: AttemptSpan | undefined = undefined;
+  #error: Error | undefined = undefined;
+  /** Status of the final head. */
+  status: number | undefined = undefined;
+  /** Whether any byte of an answer has come. */
+  answered = false;
+  readonly #call: Call;
+  #cancelled: Error | undefined = undefined;
   #drained = 0;
-  controller: Controller | undefined;
 
-  constructor(call: AttemptOwner) {
+  constructor(call: Call) {
+    super(call.clock);
     this.#call = call;
+  }
+
+  /** Whether the call still listens to it. */
+  get isLive(): boolean {
+    return this.state === 'live';
+  }
+
+  /** Whether the request had been written, in whole or in part. */
+  get sent(): boolean {
+    return this.flow !== undefined;
+  }
+
+  override release(): void {
+    super.release();
+    const { span } = this;
+    if (span === undefined) return;
+    this.span = undefined;
+    span.end(this.status, this.#error);
   }
 
   /** Ends the attempt without a word to the caller; one that has not begun is aborted when it does. */
   cancel(reason: Error | undefined): void {
-    if (this.#state === 'over') return;
-    this.#state = 'over';
-    this.#cancelled = reason ?? new TimeoutError('the answer was discarded for a retry');
-    this.controller?.abort(this.#cancelled);
+    if (this.state === 'over') return;
+    this.state = 'over';
+    this.#cancelled = reason ?? new TimeoutError('the answer was discarded for another attempt');
+    // An abort blames nobody, unless time ran out: then the answer was still wanted. Who was asked nothing is not to blame.
+    this.#close(reason !== undefined && this.sent && isTimeout(reason) ? 'failure' : 'ignored', reason);
+    this.flow?.abort(this.#cancelled);
   }
 
-  onRequestStart(controller: Controller): void {
-    this.controller = controller;
-    if (this.#cancelled !== undefined) controller.abort(this.#cancelled);
+  /** It was never sent: there is nobody to send it to. */
+  refuse(error: Error, kind: ErrorKind): void {
+    if (this.state !== 'live') return;
+    this.state = 'over';
+    this.#call.fail(this, error, kind);
+  }
+
+  /** It has been silent for too long. */
+  expire(limitMs: number): void {
+    const { instance } = this;
+    const what =
+      this.status === undefined ? 'did not answer within' : 'was silent in the middle of a body for';
+    const message = `${this.#call.name} (${instance ?? ''}) ${what} ${limitMs} ms`;
+    const error = new TimeoutError(message, { instance, timeoutMs: limitMs });
+    this.state = 'over';
+    this.#cancelled = error;
+    this.#close('failure', error);
+    this.flow?.abort(error);
+    this.#call.fail(this, error, 'timeout');
+  }
+
+  onRequestStart(flow: Flow): void {
+    this.flow = flow;
+    if (this.#cancelled !== undefined) flow.abort(this.#cancelled);
   }
 
   onBodySent(chunk: Buffer): void {
-    if (this.#state === 'live') this.#call.caller.handler.onBodySent?.(chunk);
+    if (this.state !== 'live') return;
+    this.#call.putOff(this);
+    this.#call.handler.onBodySent?.(chunk);
   }
 
   onRequestSent(): void {
-    if (this.#state === 'live') this.#call.caller.handler.onRequestSent?.();
+    if (this.state !== 'live') return;
+    this.#call.putOff(this);
+    this.#call.handler.onRequestSent?.();
   }
 
   onResponseStarted(): void {
-    if (this.#state === 'live') this.#call.caller.handler.onResponseStarted?.();
+    this.answered = true;
+    if (this.state === 'live') this.#call.handler.onResponseStarted?.();
   }
 
-  onResponseStart(_: Controller, status: number, headers: ResponseHeaders, message?: string): void {
-    if (this.#state !== 'live') return;
-    if (status < 200) this.#call.pass(this);
-    else if (!this.#call.head(this, status, headers)) {
-      this.#state = 'draining';
+  onResponseStart(_: Flow, status: number, headers: Fields, message?: string): void {
+    if (this.state !== 'live') return;
+    const call = this.#call;
+    // 1xx is news on the way, the outcome comes with the final head.
+    if (status < 200) call.pass(this);
+    else if (!this.#head(status, headers)) {
+      if (this.isLive) this.state = 'draining';
       return;
     }
-    const { handler, controller } = this.#call.caller;
-    handler.onResponseStart?.(controller, status, headers, message);
+    call.handler.onResponseStart?.(call, status, call.debug(this, headers), message);
   }
 
-  onRequestUpgrade(_: Controller, status: number, headers: ResponseHeaders, socket: UpgradeSocket): void {
-    if (this.#state !== 'live') {
+  onRequestUpgrade(_: Flow, status: number, headers: Fields, socket: Duplex): void {
+    if (this.state !== 'live') {
       socket.destroy();
       return;
     }
+    const call = this.#call;
     // Passed on whatever its status (that of a CONNECT may be any), so never discarded for a retry.
-    this.#call.pass(this);
-    this.#call.head(this, status, headers);
-    this.#state = 'over';
-    this.#call.end();
-    const { handler, controller } = this.#call.caller;
-    handler.onRequestUpgrade?.(controller, status, headers, socket);
+    call.pass(this);
+    this.#head(status, headers);
+    this.state = 'over';
+    this.dueAt = Infinity;
+    // A tunnel loads the instance for as long as it is open.
+    socket.once('close', () => {
+      this.clock.read();
+      this.release();
+    });
+    call.end();
+    call.handler.onRequestUpgrade?.(call, status, headers, socket);
   }
 
-  onResponseData(_: Controller, chunk: Buffer): void {
-    if (this.#state === 'live') {
-      const { handler, controller } = this.#call.caller;
-      handler.onResponseData?.(controller, chunk);
-    } else if (this.#state === 'draining') {
+  onResponseData(_: Flow, chunk: Buffer): void {
+    if (this.state === 'live') {
+      if (this.dueAt < Infinity) this.dueAt = this.clock.read() + this.#call.bodyTimeoutMs;
+      this.#call.handler.onResponseData?.(this.#call, chunk);
+    } else if (this.state === 'draining') {
       this.#drained += chunk.length;
       if (this.#drained > drainLimit) this.cancel(undefined);
     }
   }
 
-  onResponseEnd(_: Controller, trailers: ResponseHeaders): void {
-    const live = this.#state === 'live';
-    this.#state = 'over';
-    if (!live) return;
-    this.#call.end();
-    const { handler, controller } = this.#call.caller;
-    handler.onResponseEnd?.(controller, trailers);
+  onResponseEnd(_: Flow, trailers: Fields): void {
+    const isLive = this.state === 'live';
+    if (this.state === 'over') return;
+    this.state = 'over';
+    this.clock.read();
+    this.release();
+    if (!isLive) return;
+    const call = this.#call;
+    call.end();
+    call.handler.onResponseEnd?.(call, trailers);
   }
 
-  onResponseError(_: Controller, error: Error): void {
-    const live = this.#state === 'live';
-    this.#state = 'over';
-    if (live) this.#call.fail(this.controller !== undefined, error);
+  onResponseError(flow: Flow | null, error: Error): void {
+    const isLive = this.state === 'live';
+    if (this.state === 'over') return;
+    this.state = 'over';
+    this.clock.read();
+    const kind = this.#kindOf(flow, error);
+    const isStale = kind !== 'other' && this.#isStale(error);
+    this.#close(kind === 'other' || isStale ? 'ignored' : 'failure', error);
+    if (isLive) this.#call.fail(this, this.#translate(error, kind), kind, isStale);
+  }
+
+  #head(status: number, headers: Fields): boolean {
+    const now = this.clock.read();
+    this.status = status;
+    if (this.guarded !== undefined) this.#call.limit(this, this.#call.bodyTimeoutMs, now);
+    this.settle(status >= 500 ? 'failure' : 'success');
+    const retryAfterMs = status === 503 ? readRetryAfterMs(headers['retry-after']) : undefined;
+    // Only of a 503: a 429 speaks of the caller, and others call through the same client.
+    if (retryAfterMs !== undefined) this.leaveAlone(retryAfterMs);
+    const isPassed = this.#call.head(this, status, headers);
+    this.#call.told(this, undefined);
+    return isPassed;
+  }
+
+  /** Settles, if the head has not, and gives the load back. */
+  #close(outcome: 'failure' | 'ignored', error: Error | undefined): void {
+    const isNews = this.outcome === undefined;
+    this.#error = error;
+    this.settle(outcome, error);
+    this.release();
+    if (isNews) this.#call.told(this, error);
+  }
+
+  #kindOf(flow: Flow | null, error: Error): ErrorKind {
+    // Somebody below gave up, such as the body stream that broke off before it began.
+    if (flow?.aborted === true) return 'other';
+    return this.#call.kindOf(error, this.sent);
+  }
+
+  /** A connection that was kept open for the next request was closed just when that came: nobody's fault, and nothing was done. */
+  #isStale(error: Error): boolean {
+    return !this.answered && this.sent && this.guarded?.peer?.wasReused(error) === true;
+  }
+
+  #translate(error: Error, kind: ErrorKind): Error {
+    const { instance } = this;
+    if (kind === 'other' || instance === undefined || isTimeoutError(error)) return error;
+    const options = { cause: error, instance };
+    if (kind === 'network') return new UpstreamError(this.#call.name, error.message, options);
+    return new TimeoutError(`${this.#call.name} (${instance}): ${error.message}`, options);
   }
 }

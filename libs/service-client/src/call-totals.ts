@@ -1,5 +1,3 @@
-import type { CallResult } from './retried-call.ts';
-
 /** Sums over all calls of a client; retries are part of their call. */
 export interface CallTotalsSnapshot {
   /** Calls that have ended: succeeded + failed + aborted. */
@@ -25,7 +23,7 @@ export class CallTotals {
   #latencyMs = 0;
 
   /** Adds one ended call. */
-  add({ status, aborted, latencyMs, retries }: CallResult): void {
+  add(status: number | undefined, aborted: boolean, latencyMs: number, retries: number): void {
     this.#retries += retries;
     if (aborted) {
       this.#aborted += 1;

@@ -1,6 +1,8 @@
-import type { CircuitBreaker } from '@mesh/circuit-breaker';
+import { CircuitBreaker, type CircuitBreakerOptions } from '@mesh/circuit-breaker';
 import type { Endpoint } from '@mesh/load-balancer';
 import type { ServiceInstance } from './discovery.ts';
+import type { Address, Peer } from './transport.ts';
+import { originOf } from './undici-transport.ts';
 
 /** A registry's mistake in one record must not fail the calls to all: a weight that is none counts as 1. */
 function weightOf(weight = 1): number {
@@ -15,7 +17,42 @@ function priorityOf(priority: unknown): number {
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** An instance with the breaker that guards it: what the balancer picks from. */
+/** Most route classes that an instance keeps circuits for; calls of further ones share the instance's own. */
+const maxRouteClasses = 100;
+
+/** The circuits of an instance: its own, and one for each route class that was asked for. They outlive changes of its record. */
+export class Circuits {
+  readonly own: CircuitBreaker;
+  readonly #name: string;
+  readonly #options: CircuitBreakerOptions | undefined;
+  #classes: Map<string, CircuitBreaker> | undefined;
+
+  constructor(name: string, options: CircuitBreakerOptions | undefined) {
+    this.#name = name;
+    this.#options = options;
+    this.own = new CircuitBreaker({ ...options, name });
+  }
+
+  of(routeClass: string | undefined, options?: CircuitBreakerOptions): CircuitBreaker {
+    if (routeClass === undefined) return this.own;
+    const known = this.#classes?.get(routeClass);
+    if (known !== undefined) return known;
+    this.#classes ??= new Map();
+    if (this.#classes.size >= maxRouteClasses) return this.own;
+    const name = `${this.#name} ${routeClass}`;
+    const breaker = new CircuitBreaker({ ...this.#options, ...options, name });
+    this.#classes.set(routeClass, breaker);
+    return breaker;
+  }
+}
+
+/** What the picks of one service have in common: for whom the one under way asks. */
+export interface Asking {
+  routeClass: string | undefined;
+  options: CircuitBreakerOptions | undefined;
+}
+
+/** An instance with the circuits that guard it and the connections to it: what the balancer picks from. */
 export class GuardedInstance implements Endpoint {
   readonly id: string;
   readonly weight: number;
@@ -24,11 +61,14 @@ export class GuardedInstance implements Endpoint {
   readonly version: string;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly instance: ServiceInstance;
-  readonly breaker: CircuitBreaker;
+  readonly circuits: Circuits;
+  readonly address: Address;
   readonly origin: string;
+  readonly peer: Peer | undefined;
+  readonly #asking: Asking;
 
-  constructor(instance: ServiceInstance, breaker: CircuitBreaker) {
-    const { id, host, port, weight, metadata = {} } = instance;
+  constructor(instance: ServiceInstance, circuits: Circuits, asking: Asking, peer?: Peer) {
+    const { id, weight, metadata = {} } = instance;
     this.id = id;
     this.weight = weightOf(weight);
     this.priority = priorityOf(metadata['priority']);
@@ -36,11 +76,25 @@ export class GuardedInstance implements Endpoint {
     this.version = textOf(metadata['version']);
     this.metadata = metadata;
     this.instance = instance;
-    this.breaker = breaker;
-    this.origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    this.circuits = circuits;
+    this.address = addressOf(instance);
+    this.origin = originOf(this.address);
+    this.peer = peer;
+    this.#asking = asking;
+  }
+
+  /** The circuit that guards calls like the one that is asking. */
+  get breaker(): CircuitBreaker {
+    return this.circuits.of(this.#asking.routeClass, this.#asking.options);
   }
 
   get available(): boolean {
     return this.breaker.available;
   }
+}
+
+/** Where an instance is; over TLS when its metadata says so. */
+export function addressOf({ host, port, metadata }: ServiceInstance): Address {
+  const isTls = metadata?.['scheme'] === 'https' || metadata?.['protocol'] === 'https';
+  return { scheme: isTls ? 'https' : 'http', host, port };
 }

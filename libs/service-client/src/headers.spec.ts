@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { startTrace } from '@mesh/trace-context';
+import { traceHeaderNames } from '@mesh/trace-context';
 import fc from 'fast-check';
-import { hasHeader, replayableHeaders, traceOf, tracedHeaders } from './headers.ts';
+import { hasHeader, readHeaders, timeLeftHeader } from './headers.ts';
 
 const parent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
@@ -11,16 +11,14 @@ function* pairs(): Generator<[string, string | string[] | undefined]> {
   yield ['x-c', undefined];
 }
 
-const strip = (headers: readonly string[], count: number): readonly string[] => headers.slice(0, count);
-
-describe('tracedHeaders', () => {
-  const trace = startTrace();
+describe('readHeaders', () => {
   const flat = ['x-a', '1', 'x-b', '2', 'x-b', '3'];
 
   test.each([
     ['an object', { 'x-a': '1', 'x-b': ['2', '3'], 'x-c': undefined }],
     ['flat pairs', [...flat]],
     ['an iterable', { [Symbol.iterator]: pairs }],
+    ['a one-time iterable', pairs()],
     [
       'a Map',
       new Map<string, string | string[]>([
@@ -29,31 +27,29 @@ describe('tracedHeaders', () => {
       ]),
     ],
   ])('takes %s', (_, headers) => {
-    expect(strip(tracedHeaders(headers, trace), 6)).toEqual(flat);
+    expect(readHeaders(headers)).toEqual({ pairs: flat, trace: undefined, timeLeftMs: undefined });
   });
 
   test('takes none', () => {
-    expect(tracedHeaders(undefined, trace)).toEqual(tracedHeaders(null, trace));
-    expect(tracedHeaders({}, trace)).toContain(trace.requestId);
+    for (const none of [undefined, null, {}, []]) expect(readHeaders(none).pairs).toEqual([]);
+  });
+
+  test("a caller's array is used as it is and stays so", () => {
+    const given = Object.freeze([...flat]) as string[];
+    expect(readHeaders(given).pairs).toBe(given);
   });
 
   test('numbers and null become text, anything else is refused by name', () => {
-    expect(strip(tracedHeaders({ 'content-length': 3 }, trace), 2)).toEqual(['content-length', '3']);
-    expect(() => tracedHeaders({ bad: {} } as never, trace)).toThrow('header bad must be text');
+    expect(readHeaders({ 'content-length': 3, empty: null } as never).pairs).toEqual([
+      ...['content-length', '3'],
+      ...['empty', ''],
+    ]);
+    expect(() => readHeaders({ bad: {} } as never)).toThrow('header bad must be text');
   });
 
-  test('replaces trace headers of any case, so that none is sent twice', () => {
-    const sent = tracedHeaders({ TraceParent: parent, 'X-Request-ID': 'mine', host: 'h' }, trace);
-    const names = sent.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-    expect(new Set(names).size).toBe(names.length);
-    expect(sent).not.toContain(parent);
-    expect(sent.slice(0, 2)).toEqual(['host', 'h']);
-  });
-});
-
-describe('traceOf', () => {
-  test('continues the trace in the headers', () => {
-    const trace = traceOf({ Traceparent: parent, 'X-Request-ID': 'mine' });
+  test('takes trace headers of any case out, so that none is sent twice, and continues their trace', () => {
+    const { pairs, trace } = readHeaders({ TraceParent: parent, 'X-Request-ID': 'mine', host: 'h' });
+    expect(pairs).toEqual(['host', 'h']);
     expect(trace).toMatchObject({
       traceId: parent.slice(3, 35),
       parentSpanId: '00f067aa0ba902b7',
@@ -61,20 +57,40 @@ describe('traceOf', () => {
     });
   });
 
-  test('starts one where there is none, or two', () => {
-    expect(traceOf({ accept: '*/*' })).not.toHaveProperty('parentSpanId');
-    expect(traceOf(['traceparent', parent, 'traceparent', parent]).traceId).not.toBe(parent.slice(3, 35));
+  test('two of them are as none', () => {
+    expect(readHeaders(['traceparent', parent, 'traceparent', parent]).trace?.traceId).not.toBe(
+      parent.slice(3, 35),
+    );
   });
-});
 
-describe('replayableHeaders', () => {
-  test('reads a one-time iterable once', () => {
-    const once = pairs();
-    const headers = replayableHeaders(once);
-    expect(headers).toEqual(['x-a', '1', 'x-b', '2', 'x-b', '3']);
-    expect(replayableHeaders(headers)).toBe(headers);
-    const plain = { a: 'b' };
-    expect(replayableHeaders(plain)).toBe(plain);
+  test.each([
+    ['250', 250],
+    ['2147483647', 2 ** 31 - 1],
+    ['0', undefined],
+    ['-1', undefined],
+    ['1.5', undefined],
+    ['2147483648', undefined],
+    ['soon', undefined],
+  ])('time left %s', (text, ms) => {
+    expect(readHeaders(['X-Request-Timeout-Ms', text, 'a', 'b'])).toEqual({
+      pairs: ['a', 'b'],
+      trace: undefined,
+      timeLeftMs: ms,
+    });
+  });
+
+  test('whatever the headers are, what is not ours is kept in order', () => {
+    const name = fc.oneof(
+      fc.stringMatching(/^[A-Za-z-]{1,20}$/),
+      fc.constantFrom('traceparent', 'X-Trace-ID', 'x-span-id', 'User-Agent', 'X-Request-Timeout-MS'),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, fc.constantFrom('a', 'b'))), (given) => {
+        const own = new Set([...traceHeaderNames, timeLeftHeader]);
+        const kept = given.filter(([each]) => !own.has(each.toLowerCase())).flat();
+        expect(readHeaders(given.flat()).pairs).toEqual(kept);
+      }),
+    );
   });
 });
 

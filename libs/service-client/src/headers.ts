@@ -1,14 +1,23 @@
-import {
-  readTrace,
-  startTrace,
-  traceHeaderNames,
-  traceHeaders,
-  type TraceContext,
-} from '@mesh/trace-context';
+import { readTrace, traceHeaderNames, type TraceContext } from '@mesh/trace-context';
 import type { Dispatcher } from 'undici';
 
 type Headers = Dispatcher.DispatchOptions['headers'];
 type Visit = (name: string, value: string) => void;
+
+/**
+ * How long the caller still waits, in whole milliseconds from the moment of sending: written on every attempt that has a deadline, and read from
+ * the headers of a call. Time left, not a date: two machines need not agree what time it is.
+ */
+export const timeLeftHeader = 'x-request-timeout-ms';
+
+/** What a call's headers say; `pairs` are those that every attempt sends as they are. */
+export interface CallHeaders {
+  readonly pairs: readonly string[];
+  /** The trace that came with them. */
+  readonly trace: TraceContext | undefined;
+  /** What the caller's caller still waits for, in milliseconds. */
+  readonly timeLeftMs: number | undefined;
+}
 
 function visitValue(name: string, value: unknown, visit: Visit): void {
   if (value === undefined) return;
@@ -31,43 +40,61 @@ function forEachHeader(headers: Headers, visit: Visit): void {
   }
 }
 
-/** Headers that can be sent more than once: an iterable is read now, because a second reading may find it empty. */
-export function replayableHeaders(headers: Headers): Headers {
-  if (headers === undefined || headers === null || Array.isArray(headers)) return headers;
-  if (!(Symbol.iterator in headers)) return headers;
+/** Headers of any shape as flat pairs: an iterable is read now, because a second reading may find it empty. */
+export function flatPairs(headers: Headers): readonly string[] {
+  if (Array.isArray(headers) && headers.every(isText)) return headers;
   const pairs: string[] = [];
   forEachHeader(headers, (name, value) => pairs.push(name, value));
   return pairs;
 }
 
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+/** Lengths of the names that are ours, so that most names are told from them without another look. */
+const ownLengths = new Set([timeLeftHeader, ...traceHeaderNames].map((name) => name.length));
+
+function isOwn(name: string): boolean {
+  if (!ownLengths.has(name.length)) return false;
+  const lower = name.toLowerCase();
+  return lower === timeLeftHeader || traceHeaderNames.has(lower);
+}
+
+/** Sorts the headers of a call; looked at once for all attempts. A caller's array without headers of ours is used as it is. */
+export function readHeaders(headers: Headers): CallHeaders {
+  const pairs = flatPairs(headers);
+  for (let at = 0; at < pairs.length; at += 2) if (isOwn(pairs[at] ?? '')) return sortOut(pairs);
+  return { pairs, trace: undefined, timeLeftMs: undefined };
+}
+
+function sortOut(all: readonly string[]): CallHeaders {
+  const pairs: string[] = [];
+  const own: Record<string, string | string[]> = {};
+  for (let at = 0; at < all.length; at += 2) {
+    const [name = '', value = ''] = [all[at], all[at + 1]];
+    if (!isOwn(name)) pairs.push(name, value);
+    else {
+      const lower = name.toLowerCase();
+      const before = own[lower];
+      own[lower] = before === undefined ? value : [before, value].flat();
+    }
+  }
+  const { [timeLeftHeader]: timeLeft, ...traced } = own;
+  const trace = Object.keys(traced).length > 0 ? readTrace(traced) : undefined;
+  return { pairs, trace, timeLeftMs: readTimeLeftMs(timeLeft) };
+}
+
+/** A whole number of milliseconds that a timer can keep; anything else is as if it were absent. */
+function readTimeLeftMs(value: unknown): number | undefined {
+  if (typeof value !== 'string' || !/^\d{1,10}$/.test(value)) return undefined;
+  const ms = Number(value);
+  return ms > 0 && ms < 2 ** 31 ? ms : undefined;
+}
+
 /** Whether a header is present, whatever its case. */
-export function hasHeader(headers: Headers, wanted: string): boolean {
+export function hasHeader(headers: Headers | readonly string[], wanted: string): boolean {
   let found = false;
-  forEachHeader(headers, (name) => {
+  forEachHeader(headers as Headers, (name) => {
     found ||= name.length === wanted.length && name.toLowerCase() === wanted;
   });
   return found;
-}
-
-/** The trace of a request: the one in its headers, else a new one. */
-export function traceOf(headers: Headers): TraceContext {
-  const given: Record<string, string | string[]> = {};
-  forEachHeader(headers, (name, value) => {
-    const lower = name.toLowerCase();
-    if (!traceHeaderNames.has(lower)) return;
-    const before = given[lower];
-    given[lower] = before === undefined ? value : [before, value].flat();
-  });
-  return Object.keys(given).length > 0 ? readTrace(given) : startTrace();
-}
-
-/** The headers as flat pairs, with those of `trace` in place of any trace headers that were there. */
-export function tracedHeaders(headers: Headers, trace: TraceContext): string[] {
-  const pairs: string[] = [];
-  forEachHeader(headers, (name, value) => {
-    if (!traceHeaderNames.has(name.toLowerCase())) pairs.push(name, value);
-  });
-  const own = traceHeaders(trace);
-  for (const name in own) pairs.push(name, own[name] ?? '');
-  return pairs;
 }

@@ -7,15 +7,15 @@ import {
   mayRetry,
   readRetryAfterMs,
   retryDelayMs,
-  type BackoffPolicy,
+  type BackoffRules,
 } from './retry-policy.ts';
 
-const policy: BackoffPolicy = {
+const rules: BackoffRules = {
   baseDelayMs: 100,
   maxDelayMs: 2000,
   maxRetryAfterMs: 10_000,
-  random: () => 0.999,
 };
+const high = (): number => 0.999;
 const busy = { sent: true, connection: false };
 const refused = { sent: false, connection: true };
 
@@ -54,7 +54,7 @@ describe('what may run twice', () => {
 
 describe('delay', () => {
   test('doubles: 100, 200, 400 at most, and stops at the ceiling', () => {
-    const delays = [1, 2, 3, 10, 2000].map((retry) => retryDelayMs(policy, retry, busy, true));
+    const delays = [1, 2, 3, 10, 2000].map((retry) => retryDelayMs(rules, high, retry, busy, true));
     expect(delays.map((delay) => Math.ceil(delay ?? NaN))).toEqual([100, 200, 400, 1998, 1998]);
   });
 
@@ -67,8 +67,8 @@ describe('delay', () => {
         fc.nat(10_000),
         fc.boolean(),
         (random, retry, baseDelayMs, maxDelayMs, othersLeft) => {
-          const mine = { ...policy, baseDelayMs, maxDelayMs, random: () => random };
-          const delay = retryDelayMs(mine, retry, busy, othersLeft) ?? NaN;
+          const mine = { ...rules, baseDelayMs, maxDelayMs };
+          const delay = retryDelayMs(mine, () => random, retry, busy, othersLeft) ?? NaN;
           const ceiling = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(retry - 1, 1023));
           expect(delay).toBe(random * ceiling);
         },
@@ -77,15 +77,15 @@ describe('delay', () => {
   });
 
   test('a failed connection goes elsewhere at once, and waits when there is no elsewhere', () => {
-    expect(retryDelayMs(policy, 1, refused, true)).toBe(0);
-    expect(retryDelayMs(policy, 1, refused, false)).toBeCloseTo(99.9);
+    expect(retryDelayMs(rules, high, 1, refused, true)).toBe(0);
+    expect(retryDelayMs(rules, high, 1, refused, false)).toBeCloseTo(99.9);
   });
 
   test('Retry-After binds the instance that sent it', () => {
-    expect(retryDelayMs(policy, 1, { ...busy, retryAfterMs: 3000 }, false)).toBe(3000);
-    expect(retryDelayMs(policy, 1, { ...busy, retryAfterMs: 3000 }, true)).toBeCloseTo(99.9);
-    expect(retryDelayMs(policy, 1, { ...busy, retryAfterMs: 0 }, false)).toBeCloseTo(99.9);
-    expect(retryDelayMs(policy, 1, { ...busy, retryAfterMs: 10_001 }, false)).toBeUndefined();
+    expect(retryDelayMs(rules, high, 1, { ...busy, retryAfterMs: 3000 }, false)).toBe(3000);
+    expect(retryDelayMs(rules, high, 1, { ...busy, retryAfterMs: 3000 }, true)).toBeCloseTo(99.9);
+    expect(retryDelayMs(rules, high, 1, { ...busy, retryAfterMs: 0 }, false)).toBeCloseTo(99.9);
+    expect(retryDelayMs(rules, high, 1, { ...busy, retryAfterMs: 10_001 }, false)).toBeUndefined();
   });
 });
 

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import type { CallRules } from './call-policy.ts';
 import { hasHeader } from './headers.ts';
 
 /** What went wrong with an attempt, as far as a retry is concerned. */
@@ -13,22 +14,23 @@ export interface AttemptFailure {
 }
 
 /** How long to wait before a retry. */
-export interface BackoffPolicy {
-  readonly baseDelayMs: number;
-  readonly maxDelayMs: number;
-  readonly maxRetryAfterMs: number;
-  readonly random: () => number;
-}
+export type BackoffRules = Pick<CallRules, 'baseDelayMs' | 'maxDelayMs' | 'maxRetryAfterMs'>;
 
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PUT', 'DELETE']);
 
-/** Methods that may run twice (RFC 9110 9.2.2, QUERY), and any with an Idempotency-Key. */
+/** Methods that may run twice (RFC 9110 9.2.2, QUERY), and any with an Idempotency-Key or X-Idempotency-Key. */
 export function isIdempotent({ method, headers }: Dispatcher.DispatchOptions): boolean {
-  return idempotentMethods.has(method) || hasHeader(headers, 'idempotency-key');
+  return (
+    idempotentMethods.has(method) ||
+    hasHeader(headers, 'idempotency-key') ||
+    hasHeader(headers, 'x-idempotency-key')
+  );
 }
 
-const isHeld = (body: unknown): boolean =>
-  body === undefined || body === null || typeof body === 'string' || ArrayBuffer.isView(body);
+/** Whether a body is held in memory, or there is none: it can be sent any number of times. */
+export function isHeld(body: unknown): boolean {
+  return body === undefined || body === null || typeof body === 'string' || ArrayBuffer.isView(body);
+}
 
 /** Whether the body can be sent (again): held in memory, or not touched yet because nothing was sent. */
 export function isReplayable(body: unknown, sent: boolean): boolean {
@@ -49,17 +51,18 @@ export function mayRetry(options: Dispatcher.DispatchOptions, { sent }: AttemptF
  * only when no other is left, and not at all when it is longer than `maxRetryAfterMs`.
  */
 export function retryDelayMs(
-  policy: BackoffPolicy,
+  rules: BackoffRules,
+  random: () => number,
   retry: number,
   failure: AttemptFailure,
   othersLeft: boolean,
 ): number | undefined {
   if (failure.connection && othersLeft) return 0;
   // 2 ** 1024 is Infinity, and Infinity x 0 no delay at all.
-  const ceiling = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.min(retry - 1, 1023));
-  const delay = policy.random() * ceiling;
+  const ceiling = Math.min(rules.maxDelayMs, rules.baseDelayMs * 2 ** Math.min(retry - 1, 1023));
+  const delay = random() * ceiling;
   if (failure.retryAfterMs === undefined || othersLeft) return delay;
-  return failure.retryAfterMs > policy.maxRetryAfterMs ? undefined : Math.max(delay, failure.retryAfterMs);
+  return failure.retryAfterMs > rules.maxRetryAfterMs ? undefined : Math.max(delay, failure.retryAfterMs);
 }
 
 /** Retry-After in milliseconds from `now`, as seconds or as a date (RFC 9110 10.2.3); undefined when absent or malformed. */

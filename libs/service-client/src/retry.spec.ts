@@ -10,9 +10,9 @@ import {
   type ServiceDispatchOptions,
 } from './call-context.ts';
 import { NoInstanceError, isTimeoutError } from './errors.ts';
-import type { CallResult } from './retried-call.ts';
+import type { CallResult } from './observer.ts';
 import { retry, type RetryOptions } from './retry.ts';
-import type { Controller, Handler } from './undici-types.ts';
+import type { Flow as Controller, Handler } from './transport.ts';
 
 /** What the upstream does with one attempt. */
 type Script =
@@ -420,8 +420,11 @@ describe('deadline', () => {
     const { time, caller } = call([busy, busy, 'hang'], {}, { context: { timeoutMs: 300 } });
     await time.advance(300);
     expect(isTimeoutError(caller.error)).toBe(true);
+    await time.advance(50);
     expect(time.pending).toBe(0);
     const good = call([{ status: 200 }], {}, { context: { timeoutMs: 300 } });
+    // The tick that was set looks once more, and finds nothing to wait for.
+    await good.time.advance(50);
     expect(good.time.pending).toBe(0);
   });
 

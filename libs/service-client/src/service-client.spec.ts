@@ -204,7 +204,8 @@ describe('survival', () => {
       },
     };
     const { attempts } = await clientOf([server], { retry: { timers } }).json({ ...users, timeoutMs: 0 });
-    expect([attempts, delays]).toEqual([2, [3000]]);
+    // The others are ticks of the wheel that keeps the limits of attempts.
+    expect([attempts, delays.filter((delayMs) => delayMs > 50)]).toEqual([2, [3000]]);
   });
 
   test('the budget bounds what retries add', async () => {
@@ -317,10 +318,9 @@ describe('deadline and abort', () => {
     cleanup.push(() => client.close(0));
     expect(isTimeoutError(await caught(client.request({ ...users, timeoutMs: 20 })))).toBe(true);
     found();
-    await eventually(() => row(client, 'a')?.picks === 1, 'the late pick');
-    await idle(client);
-    expect(row(client, 'a')).toMatchObject({ failureCount: 0, state: 'closed' });
-    expect(server.hits).toBe(0);
+    await lookup;
+    await new Promise(setImmediate);
+    expect([row(client, 'a'), server.hits]).toEqual([undefined, 0]);
   });
 
   test('a refused CONNECT is one failed call, is passed on, and takes nothing from the budget', async () => {

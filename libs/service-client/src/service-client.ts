@@ -5,16 +5,26 @@ import type { TraceContext } from '@mesh/trace-context';
 import { fetch as undiciFetch, type Dispatcher, type RequestInit, type Response } from 'undici';
 import { callContext, createCallContext, type ServiceDispatchOptions } from './call-context.ts';
 import { CallTotals, type CallTotalsSnapshot } from './call-totals.ts';
-import { Connections } from './connections.ts';
 import { isServiceName, type Discovery } from './discovery.ts';
 import { NoInstanceError } from './errors.ts';
 import { hasHeader } from './headers.ts';
-import { legacyHandlers } from './legacy-handlers.ts';
+import type { Observer } from './observer.ts';
 import { durationMs, integer } from './options.ts';
-import { retry, type RetryOptions } from './retry.ts';
-import { ServicePools, type Balancing, type ServiceSnapshot } from './service-pool.ts';
+import { readRules, usualRules, type CallPolicy } from './call-policy.ts';
+import { retryParts, type RetryOptions } from './retry.ts';
+import {
+  ServicePools,
+  type Balancing,
+  type ServiceOptions,
+  type ServicePoolOptions,
+  type ServiceSnapshot,
+} from './service-pool.ts';
 import { ServiceResponse } from './service-response.ts';
-import { services } from './services.ts';
+import { Stack } from './stack.ts';
+import { StackDispatcher } from './stack-dispatcher.ts';
+import type { Tracing } from './tracing.ts';
+import type { Transport } from './transport.ts';
+import { UndiciTransport, type TlsOptions } from './undici-transport.ts';
 
 /** Options of a {@link ServiceClient}. */
 export interface ServiceClientOptions {
@@ -42,6 +52,18 @@ export interface ServiceClientOptions {
   readonly maxConnections?: number;
   /** Most services remembered at a time (default 1000). */
   readonly maxServices?: number;
+  /** What is different for single services, by name: limits, retry, hedge, circuits, strategy, balancing. */
+  readonly services?: Readonly<Record<string, ServiceOptions>>;
+  /** How instances are called whose metadata says `scheme: 'https'` (default: as Node does, certificates verified). */
+  readonly tls?: TlsOptions;
+  /** Whether HTTP/2 is spoken with instances that offer it over TLS (default false). */
+  readonly allowH2?: boolean;
+  /** Is told what the client does. */
+  readonly observer?: Observer;
+  /** Where spans of attempts go: `openTelemetry()` of `@mesh/service-client/opentelemetry` (default: nowhere). */
+  readonly tracing?: Tracing;
+  /** Whether answers say in `x-mesh-*` headers who gave them, at which attempt, after how long (default false: for development). */
+  readonly debugHeaders?: boolean;
 }
 
 /** One call of a service. */
@@ -67,6 +89,12 @@ export interface ServiceCall {
   readonly key?: string;
   /** Id of the instance that is asked when it can be: a sticky session. */
   readonly prefer?: string;
+  /** Only instances whose metadata has these values may be asked, `version` included. */
+  readonly where?: Readonly<Record<string, string>>;
+  /** Class of the route: each instance has a circuit of its own for it. */
+  readonly routeClass?: string;
+  /** Limits and retries of this call, made once by `callPolicy()`. */
+  readonly policy?: CallPolicy;
 }
 
 /** Parsed JSON and where it came from. */
@@ -89,7 +117,7 @@ export interface ServiceClientSnapshot {
 export class ServiceClient {
   /** The whole path as an undici dispatcher, for `undici.request`, `fetch`, proxies and SDKs; serves fixed origins too. */
   readonly dispatcher: Dispatcher;
-  readonly #connections: Connections;
+  readonly #transport: Transport;
   readonly #pools: ServicePools;
   readonly #totals = new CallTotals();
   readonly #timeoutMs: number;
@@ -97,43 +125,35 @@ export class ServiceClient {
 
   /** @throws RangeError naming an option that is out of range, and its value. */
   constructor(options: ServiceClientOptions) {
-    const { discovery, strategy, balancing, circuitBreaker, maxServices } = options;
-    const { attemptTimeoutMs, bodyTimeoutMs } = options;
     this.#timeoutMs = durationMs('timeoutMs', options.timeoutMs ?? 30_000);
     this.#maxBodyBytes = integer('maxBodyBytes', options.maxBodyBytes ?? 10 * 1024 * 1024, 1);
-    this.#pools = new ServicePools({
-      ...(strategy !== undefined && { strategy }),
-      ...(balancing !== undefined && { balancing }),
-      ...(circuitBreaker !== undefined && { circuitBreaker }),
-      ...(maxServices !== undefined && { maxServices }),
-    });
-
-    // The path of a request, from the wire to the caller. undici composes from the inside out: written last is outermost.
-    this.#connections = new Connections({
-      // Innermost: keep-alive connections, a pool for each instance. The time to connect is known here only.
+    const transport = new UndiciTransport({
       connectTimeoutMs: durationMs('connectTimeoutMs', options.connectTimeoutMs ?? 2000),
       maxConnections: integer('maxConnections', options.maxConnections ?? 256, 1),
+      tls: options.tls,
+      allowH2: options.allowH2 ?? false,
     });
-    this.dispatcher = this.#connections.agent.compose(
-      // Above the pools, so that it can name the origin; below the retry, so that every attempt is a new pick, has a permit,
-      // a limit and a span of its own, and is counted against the instance that it went to.
-      services(discovery, {
-        pools: this.#pools,
-        ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
-        ...(bodyTimeoutMs !== undefined && { bodyTimeoutMs }),
-      }),
-      // Above the pick, or it would hammer the instance that has just failed. The only retry on the path, so attempts never
-      // multiply; it holds the deadline and the controller of the whole call, and therefore counts calls, not attempts.
-      retry({
-        ...options.retry,
-        ...(maxServices !== undefined && { maxServices }),
-        observe: (result) => {
-          this.#totals.add(result);
-        },
-      }),
-      // Outermost: only translates between handler generations, so that nothing below has to know of the old one.
-      legacyHandlers,
-    );
+    this.#transport = transport;
+    this.#pools = new ServicePools(poolOptions(options, transport));
+    const stack = new Stack({
+      mesh: { discovery: options.discovery, pools: this.#pools },
+      retry: retryParts({ ...options.retry, ...known({ maxServices: options.maxServices }) }),
+      rules: readRules(
+        known({
+          attemptTimeoutMs: options.attemptTimeoutMs,
+          bodyTimeoutMs: options.bodyTimeoutMs,
+          retry: options.retry,
+        }),
+        usualRules,
+      ),
+      next: (call, handler) => transport.dispatch(call, handler),
+      timers: options.retry?.timers,
+      observer: options.observer,
+      tracing: options.tracing,
+      debugHeaders: options.debugHeaders,
+      totals: this.#totals,
+    });
+    this.dispatcher = new StackDispatcher(stack, transport);
   }
 
   /**
@@ -151,16 +171,14 @@ export class ServiceClient {
    * not begin with `/`.
    */
   async request(call: ServiceCall): Promise<ServiceResponse> {
-    const { service, trace, key, prefer, timeoutMs = this.#timeoutMs } = call;
+    const { service, trace, key, prefer } = call;
     // Anything else would be an origin of its own and leave the mesh.
     if (!isServiceName(service)) throw new NoInstanceError(service);
     if (!call.path.startsWith('/'))
       throw new TypeError(`serviceClient: path must begin with '/', got ${call.path}`);
     const context = createCallContext({
-      timeoutMs,
-      ...(trace !== undefined && { trace }),
-      ...(key !== undefined && { key }),
-      ...(prefer !== undefined && { prefer }),
+      timeoutMs: call.timeoutMs ?? this.#pools.optionsOf(service)?.timeoutMs ?? this.#timeoutMs,
+      ...known({ trace, key, prefer, where: call.where, routeClass: call.routeClass, policy: call.policy }),
     });
     const data = await this.dispatcher.request(readCall(call, context));
     return new ServiceResponse(data, { service, context, maxBodyBytes: this.#maxBodyBytes });
@@ -186,7 +204,7 @@ export class ServiceClient {
 
   /** Takes no more calls and makes no more retries, waits for requests in flight for at most `graceMs` (default 5000 ms), then cuts them off. */
   async close(graceMs = 5000): Promise<void> {
-    await this.#connections.close(durationMs('graceMs', graceMs));
+    await this.#transport.close(durationMs('graceMs', graceMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -197,6 +215,21 @@ export class ServiceClient {
 /** A {@link ServiceClient}. @throws RangeError naming an option that is out of range, and its value. */
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
   return new ServiceClient(options);
+}
+
+type Known<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** The fields that are not undefined. */
+function known<T extends object>(fields: T): Known<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Known<T>;
+}
+
+function poolOptions(options: ServiceClientOptions, transport: Transport): ServicePoolOptions {
+  const { strategy, balancing, circuitBreaker, maxServices, services, retry } = options;
+  return {
+    ...known({ strategy, balancing, circuitBreaker, maxServices, services, retryBudget: retry }),
+    transport,
+  };
 }
 
 function readCall(

@@ -3,7 +3,7 @@ import type { CallContext } from './call-context.ts';
 import { toError } from './error-kind.ts';
 import { UpstreamError } from './errors.ts';
 import { readRetryAfterMs } from './retry-policy.ts';
-import type { ResponseHeaders } from './undici-types.ts';
+import type { Fields } from './transport.ts';
 
 /** Where a response comes from and how much of it may be held in memory. */
 export interface ResponseOrigin {
@@ -18,7 +18,7 @@ export interface ResponseOrigin {
  */
 export class ServiceResponse {
   readonly status: number;
-  readonly headers: ResponseHeaders;
+  readonly headers: Fields;
   /** Id of the instance that answered. */
   readonly instance: string;
   /** Instances that were asked, repetitions included; 1 = no retry. */

@@ -1,15 +1,9 @@
-import { childTrace } from '@mesh/trace-context';
 import type { Dispatcher } from 'undici';
-import { detached } from './call-controller.ts';
-import { contextOf, createCallContext, type ServiceDispatchOptions } from './call-context.ts';
-import { serviceOf, type Discovery, type Resolution } from './discovery.ts';
-import { toError } from './error-kind.ts';
-import { NoInstanceError } from './errors.ts';
-import { traceOf, tracedHeaders } from './headers.ts';
-import { InstanceHandler } from './instance-handler.ts';
-import { durationMs } from './options.ts';
+import { readRules, usualRules } from './call-policy.ts';
+import type { Discovery } from './discovery.ts';
 import { ServicePools, type ServicePoolOptions } from './service-pool.ts';
-import type { Dispatch, Handler } from './undici-types.ts';
+import { Stack } from './stack.ts';
+import type { Handler } from './transport.ts';
 
 /** Options of {@link services}. */
 export interface ServicesOptions extends ServicePoolOptions {
@@ -36,59 +30,17 @@ export function services(
   discovery: Discovery,
   options: ServicesOptions = {},
 ): Dispatcher.DispatcherComposeInterceptor {
-  const attemptTimeoutMs = durationMs('attemptTimeoutMs', options.attemptTimeoutMs ?? 5000);
-  const bodyTimeout = durationMs('bodyTimeoutMs', options.bodyTimeoutMs ?? 30_000);
-  const lookupTimeoutMs = attemptTimeoutMs === 0 ? 30_000 : attemptTimeoutMs;
+  const { attemptTimeoutMs, bodyTimeoutMs } = options;
+  const rules = readRules(
+    {
+      ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
+      ...(bodyTimeoutMs !== undefined && { bodyTimeoutMs }),
+    },
+    usualRules,
+  );
   const pools = options.pools ?? new ServicePools(options);
-
-  const send = (request: PendingCall, { instances }: Resolution): boolean => {
-    const { service, call, handler, dispatch } = request;
-    const timeoutMs = durationMs('headersTimeout', call.headersTimeout ?? attemptTimeoutMs);
-    const context = contextOf(call) ?? createCallContext();
-    context.trace ??= traceOf(call.headers);
-    const headers = tracedHeaders(call.headers, childTrace(context.trace));
-    const admission = pools.update(service, instances)?.admit(context);
-    if (admission === undefined) return refuse(handler, new NoInstanceError(service));
-    const guarded = new InstanceHandler(handler, admission, { service, timeoutMs });
-    const attempt: ServiceDispatchOptions = {
-      ...call,
-      origin: admission.origin,
-      headers,
-      // The handler keeps this limit itself: undici's own timers are up to a second late and begin after the connect.
-      headersTimeout: 0,
-      bodyTimeout: call.bodyTimeout ?? bodyTimeout,
-    };
-    try {
-      return dispatch(attempt, guarded);
-    } catch (error) {
-      guarded.onResponseError(detached, toError(error));
-      return true;
-    }
+  return (next) => {
+    const stack = new Stack({ mesh: { discovery, pools }, rules, next });
+    return (call, handler) => stack.dispatch(call, handler as Handler);
   };
-
-  return (dispatch) => (call: ServiceDispatchOptions, handler) => {
-    const service = serviceOf(call.origin);
-    if (service === undefined) return dispatch(call, handler);
-    const request = { service, call, handler, dispatch };
-    const known = discovery.peek(service);
-    if (known !== undefined) return send(request, known);
-    const signal = AbortSignal.timeout(lookupTimeoutMs);
-    discovery
-      .resolve(service, { signal })
-      .then((resolution) => send(request, resolution))
-      .catch((error: unknown) => refuse(handler, error));
-    return true;
-  };
-}
-
-interface PendingCall {
-  readonly service: string;
-  readonly call: ServiceDispatchOptions;
-  readonly handler: Handler;
-  readonly dispatch: Dispatch;
-}
-
-function refuse(handler: Handler, error: unknown): true {
-  handler.onResponseError?.(detached, toError(error));
-  return true;
 }

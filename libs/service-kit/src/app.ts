@@ -12,11 +12,21 @@ import type { HealthView } from './health-route.ts';
 import type { HealthCheck } from './health.ts';
 import type { Identity } from './identity.ts';
 import { addLingeringAnswer } from './lingering-answer.ts';
+import { OpenStreams } from './open-streams.ts';
 import { addOpenApi } from './openapi.ts';
 import type { OpenApiInfo } from './openapi.ts';
 import { RequestLog } from './request-log.ts';
 import { addCors, securityHeaders } from './security.ts';
+import { addLimits, limitOptions, readLimits } from './server-limits.ts';
+import type { ServerLimits } from './server-limits.ts';
 import { addTracing, identityHeaders, traceOptions } from './tracing.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Answers that end only when somebody ends them; those that are here are ended in order when the service leaves. */
+    readonly streams: OpenStreams;
+  }
+}
 
 /** A Fastify instance whose schemas are written in zod. */
 export type App = FastifyInstance<
@@ -38,6 +48,8 @@ export interface AppOptions {
   readonly health?: HealthView;
   /** What `/docs` says. Default: the name of the service. `false`: there is no `/docs`. */
   readonly openapi?: OpenApiInfo | false;
+  /** How long and how large requests may be before a route sees them. */
+  readonly limits?: ServerLimits;
   /** Where log lines go. Default: standard output. */
   readonly logTo?: { write(line: string): void };
 }
@@ -52,6 +64,7 @@ const brokenOff = new HttpProblem('ERR_BAD_REQUEST', 'The request broke off.');
  */
 export function createApp(options: AppOptions): App {
   const { identity, config, openapi = { title: identity.service } } = options;
+  const limits = readLimits(options.limits);
   const app = fastify({
     ...traceOptions,
     logger: {
@@ -62,12 +75,7 @@ export function createApp(options: AppOptions): App {
     },
     logController: new RequestLog(),
     bodyLimit: config.BODY_LIMIT,
-    // A whole request must arrive within 30 s and its head within 10 s, so that slow senders cannot hold connections.
-    requestTimeout: 30_000,
-    http: { headersTimeout: 10_000 },
-    // Nothing in either direction for two minutes; streams of the mesh send something every ten seconds.
-    connectionTimeout: 120_000,
-    keepAliveTimeout: 72_000,
+    ...limitOptions(limits),
     // A request that crossed the close on a kept-alive connection is served (and told to go), not refused.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
@@ -90,6 +98,7 @@ export function createApp(options: AppOptions): App {
   app.setNotFoundHandler((request, reply) => notFound(request, reply));
 
   addTracing(app);
+  addLimits(app, limits);
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).headers(identityHeaders(identity, request.raw));
     done();
@@ -99,6 +108,7 @@ export function createApp(options: AppOptions): App {
   refuseWrongMethods(app);
   if (openapi !== false) addOpenApi(app, openapi);
   addHealth(app, options);
+  app.decorate('streams', new OpenStreams());
   return app;
 }
 

@@ -41,6 +41,7 @@ describe('readConfig', () => {
       HEARTBEAT_INTERVAL: 30,
       GRACE_PERIOD_MS: 10_000,
       LEAVE_DELAY_MS: 300,
+      STREAM_CLOSE_MS: 300,
       CORS_ORIGIN: '*',
       BODY_LIMIT: 1_048_576,
       DATABASE_URL: 'sqlite:./notes.db',

@@ -126,6 +126,8 @@ export const serviceSettings = {
   GRACE_PERIOD_MS: durationMs(10_000),
   /** Time between leaving the registry and closing the door, in ms, so that callers learn of it. Default 300. */
   LEAVE_DELAY_MS: durationMs(300),
+  /** Time over which event streams and WebSockets are ended one after the other when leaving, in ms. Default 300. */
+  STREAM_CLOSE_MS: durationMs(300),
   /** Which origins may read from a browser: `*`, `none` or a list. Default `*` (never with credentials). */
   CORS_ORIGIN: corsOrigin,
   /** Largest request body in bytes, 1..1 GiB. Default 1 MiB. */

@@ -1,5 +1,5 @@
 import { statusCodeOf } from '@mesh/health-monitor';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { Health } from './health.ts';
 import type { HealthCheck, HealthReport } from './health.ts';
 import type { Identity } from './identity.ts';
@@ -21,7 +21,7 @@ export interface HealthRouteOptions {
   readonly health?: HealthView;
 }
 
-/** `GET /health` (200 or 503), `app.health`, and `Connection: close` on every answer once the service is leaving. */
+/** `GET /health` (200 or 503) and `app.health`. */
 export function addHealth(
   app: FastifyInstance,
   { identity, checks = {}, health: view = (report) => report }: HealthRouteOptions,
@@ -36,18 +36,6 @@ export function addHealth(
     },
   });
   app.decorate('health', health);
-  const sayGoodbye = (reply: FastifyReply): void => {
-    if (health.leaving) void reply.header('connection', 'close');
-  };
-  // Early for proxied answers, which take over the connection and run no later hook; late for what began before the end.
-  app.addHook('onRequest', (_request, reply, done) => {
-    sayGoodbye(reply);
-    done();
-  });
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    sayGoodbye(reply);
-    done(null, payload);
-  });
   void app.register((scope, _options, done) => {
     // Probes come every few seconds for ever: what is worth a line is a change, and that has one.
     scope.get(

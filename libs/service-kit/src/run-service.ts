@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceConfig } from './config.ts';
 import type { DiscoveryClient } from '@mesh/discovery-client';
+import { Connections } from './connections.ts';
 import { freePort } from './free-port.ts';
 import { identityOf } from './identity.ts';
 import type { Identity } from './identity.ts';
@@ -74,7 +75,7 @@ async function start<C extends ServiceConfig>({
   const config = Object.freeze({ ...given, PORT: port });
   const identity = identityOf(service, port);
   const membership = new Membership(config);
-  const app = await listening(membership, { port, host: config.HOST }, () =>
+  const { app, connections } = await listening(membership, { port, host: config.HOST }, () =>
     build(config, { identity, discovery: membership.discovery }),
   );
   if (options.register !== false) membership.announce(identity, port, app.log);
@@ -86,7 +87,7 @@ async function start<C extends ServiceConfig>({
     leave: (reason = 'asked to') =>
       (leaving ??= (async () => {
         app.log.info({ reason }, 'leaving');
-        const clean = await leave({ app, membership, config });
+        const clean = await leave({ app, connections, membership, config });
         app.log.info({ clean }, 'left');
         return clean;
       })()),
@@ -102,12 +103,13 @@ async function listening(
   membership: Membership,
   where: { port: number; host: string },
   build: () => ServiceApp | Promise<ServiceApp>,
-): Promise<ServiceApp> {
+): Promise<{ app: ServiceApp; connections: Connections }> {
   let app: ServiceApp | undefined;
   try {
     app = await build();
+    const connections = new Connections(app.server);
     await app.listen(where);
-    return app;
+    return { app, connections };
   } catch (error) {
     const closed = Promise.allSettled([app?.close(), membership.close()]);
     await Promise.race([closed, sleep(failedStartMs, undefined, { ref: false })]);

@@ -1,29 +1,20 @@
-declare const crypto: { getRandomValues(bytes: Uint8Array): Uint8Array };
+const digits = Uint8Array.from('0123456789abcdef', (text) => text.charCodeAt(0));
 
-/** Two digits for each byte; writing a number in hex costs ten times as much. */
-const digits: readonly string[] = Array.from(
-  { length: 256 },
-  (_, byte) => (byte < 16 ? '0' : '') + byte.toString(16),
-);
+/** The digit of the four lowest bits. */
+const digit = (bits: number): number => digits[bits & 15] ?? 0;
 
-/** Random bytes are drawn in blocks: a call for each id would cost more than the id. */
-const block = new Uint8Array(2048);
-let used = block.length;
-
-function randomBytes(count: number): Uint8Array {
-  if (used + count > block.length) {
-    crypto.getRandomValues(block);
-    used = 0;
-  }
-  used += count;
-  return block.subarray(used - count, used);
-}
-
-/** The bytes in lower-case hex; all-zero bytes, which W3C trace context forbids as an id, give `...01`. */
-export function hexId(bytes: Uint8Array): string {
-  let hex = '';
-  for (const byte of bytes) hex += digits[byte] ?? '';
-  return isZero(hex) ? `${hex.slice(1)}1` : hex;
+/** 32 bits as eight lower-case hex digits, in one piece: one that is joined from pairs costs its reader the joining. */
+export function hexWord(bits: number): string {
+  return String.fromCharCode(
+    digit(bits >>> 28),
+    digit(bits >>> 24),
+    digit(bits >>> 20),
+    digit(bits >>> 16),
+    digit(bits >>> 12),
+    digit(bits >>> 8),
+    digit(bits >>> 4),
+    digit(bits),
+  );
 }
 
 /** Whether an id consists of zeros alone. */
@@ -31,12 +22,25 @@ export function isZero(id: string): boolean {
   return id.startsWith('0') && /^0+$/.test(id);
 }
 
-/** A new random trace or request id: 16 bytes, 32 lower-case hex digits, never all zero. */
-export function newTraceId(): string {
-  return hexId(randomBytes(16));
+type Random = () => number;
+
+const wordOf = (random: Random): string => hexWord(Math.floor(random() * 0x1_0000_0000));
+
+/** W3C forbids an id of zeros alone. */
+const notZero = (id: string, zeros: string): string => (id === zeros ? `${zeros.slice(1)}1` : id);
+
+const traceZeros = '0'.repeat(32);
+const spanZeros = '0'.repeat(16);
+
+/**
+ * A new trace or request id: 128 random bits in 32 lower-case hex digits, never all zero. Ids must differ, nobody must be kept from guessing them: so
+ * they are drawn from `Math.random`, as those of OpenTelemetry are, at a tenth of the price of random bytes fit for keys.
+ */
+export function newTraceId(random: Random = Math.random): string {
+  return notZero(wordOf(random) + wordOf(random) + wordOf(random) + wordOf(random), traceZeros);
 }
 
-/** A new random span id: 8 bytes, 16 lower-case hex digits, never all zero. */
-export function newSpanId(): string {
-  return hexId(randomBytes(8));
+/** A new span id: 64 random bits in 16 lower-case hex digits, never all zero. */
+export function newSpanId(random: Random = Math.random): string {
+  return notZero(wordOf(random) + wordOf(random), spanZeros);
 }

@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { childTrace, readTrace, startTrace, traceHeaderNames, traceHeaders } from './trace-context.ts';
+import {
+  appendChild,
+  childTrace,
+  readTrace,
+  startTrace,
+  traceHeaderNames,
+  traceHeaders,
+} from './trace-context.ts';
 import type { TraceContext } from './trace-context.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -169,6 +176,23 @@ describe('traceHeaders', () => {
     );
   });
 });
+
+test('a child is appended as it would be written', () => {
+  for (const parent of [startTrace(), { ...startTrace(), traceState: 'a=1', sampled: false }]) {
+    const pairs = ['accept', '*/*'];
+    const spanId = appendChild(pairs, parent);
+    const child = { ...childTrace(parent), spanId };
+    expect(pairs).toEqual(['accept', '*/*', ...sortedLike(pairs.slice(2), traceHeaders(child))]);
+    expect(appendChild([], parent, 'f'.repeat(16))).toBe('f'.repeat(16));
+  }
+});
+
+/** The headers in the order of `pairs`, which is of no meaning. */
+function sortedLike(pairs: readonly string[], headers: Record<string, string>): string[] {
+  const names = pairs.filter((_, at) => at % 2 === 0);
+  expect([...names].sort()).toEqual(Object.keys(headers).sort());
+  return names.flatMap((name) => [name, headers[name] ?? '']);
+}
 
 test('the names are those of the headers that can be written, no more and no less', () => {
   const written = traceHeaders({ ...childTrace(startTrace()), traceState: 'a=1' });

@@ -38,8 +38,9 @@ export type TraceRequestHeaders = Readonly<Record<string, string | readonly stri
  */
 export function readTrace(headers: TraceRequestHeaders): TraceContext {
   const requestId = safeRequestId(single(headers['x-request-id'])) ?? newTraceId();
-  const caller = readW3c(headers) ?? readPlain(headers) ?? { traceId: newTraceId(), sampled: true };
-  return { ...caller, spanId: newSpanId(), requestId };
+  const caller = readW3c(headers) ?? readPlain(headers);
+  if (caller !== undefined) return { ...caller, spanId: newSpanId(), requestId };
+  return { traceId: newTraceId(), spanId: newSpanId(), requestId, sampled: true };
 }
 
 /** The root of a new, sampled trace. */
@@ -49,7 +50,9 @@ export function startTrace(): TraceContext {
 
 /** A new piece of work asked for by `parent`: same trace and request, own span. */
 export function childTrace(parent: TraceContext): TraceContext {
-  return { ...parent, spanId: newSpanId(), parentSpanId: parent.spanId };
+  const { traceId, requestId, sampled, traceState } = parent;
+  const child = { traceId, spanId: newSpanId(), parentSpanId: parent.spanId, requestId, sampled };
+  return traceState === undefined ? child : { ...child, traceState };
 }
 
 /** Outgoing headers that tell the callee about `trace`: `readTrace` there gives a child of it. */
@@ -63,6 +66,28 @@ export function traceHeaders(trace: TraceContext): Record<string, string> {
   if (trace.parentSpanId !== undefined) headers['x-parent-span-id'] = trace.parentSpanId;
   if (trace.traceState !== undefined) headers.tracestate = trace.traceState;
   return headers;
+}
+
+/**
+ * Adds the headers of a new child of `parent` to flat name and value pairs, as `traceHeaders(childTrace(parent))` would, and gives the
+ * child's span id: for a path that sends thousands a second. A `spanId` that a tracing system made is taken over.
+ */
+export function appendChild(pairs: string[], parent: TraceContext, spanId: string = newSpanId()): string {
+  const { traceId, spanId: parentSpanId, requestId, sampled, traceState } = parent;
+  pairs.push(
+    'traceparent',
+    formatTraceParent({ traceId, spanId, sampled }),
+    'x-request-id',
+    requestId,
+    'x-trace-id',
+    traceId,
+    'x-span-id',
+    spanId,
+    'x-parent-span-id',
+    parentSpanId,
+  );
+  if (traceState !== undefined) pairs.push('tracestate', traceState);
+  return spanId;
 }
 
 type Caller = Pick<TraceContext, 'traceId' | 'parentSpanId' | 'sampled' | 'traceState'>;

@@ -1,4 +1,4 @@
-import type { Answer } from '@mesh/gateway';
+import { goneSignal, type Answer } from '@mesh/gateway';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -38,8 +38,8 @@ export function shopRoutes(
     timestamp: new Date().toISOString(),
   });
 
-  routes.get('/users', { schema: { tags, querystring } }, async ({ query, trace }) => {
-    const answer = await shop.users(query, trace);
+  routes.get('/users', { schema: { tags, querystring } }, async ({ query, trace }, reply) => {
+    const answer = await shop.users(query, trace, goneSignal(reply));
     const { users, meta: page } = answer.data;
     return { users, meta: { total: page?.total, ...meta(answer) } };
   });
@@ -47,15 +47,16 @@ export function shopRoutes(
   routes.get(
     '/orders/user/:userId',
     { schema: { tags, ...ofUser } },
-    async ({ params: { userId }, query, trace }) => {
-      const answer = await shop.ordersOf(userId, query, trace);
+    async ({ params: { userId }, query, trace }, reply) => {
+      const answer = await shop.ordersOf(userId, query, trace, goneSignal(reply));
       const { orders, meta: page } = answer.data;
       return { orders, meta: { userId, total: page?.total, ...meta(answer) } };
     },
   );
 
-  routes.get('/users-with-orders', { schema: { tags, querystring } }, async ({ query, trace }) => {
-    const { users, orderCount, parts } = await shop.usersWithOrders(query, trace);
+  routes.get('/users-with-orders', { schema: { tags, querystring } }, async ({ query, trace }, reply) => {
+    const signal = goneSignal(reply);
+    const { users, orderCount, parts } = await shop.usersWithOrders(query, trace, signal);
     const totals = { totalUsers: users.length, totalOrders: orderCount };
     return {
       users,

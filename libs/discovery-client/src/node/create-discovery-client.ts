@@ -5,6 +5,7 @@ import type { TableSource } from '../static-provider.ts';
 import { StaticProvider } from '../static-provider.ts';
 import { DnsProvider } from './dns-provider.ts';
 import { environmentServices } from './environment-services.ts';
+import { reachAddress } from './reach-address.ts';
 import { servicesFile } from './services-file.ts';
 import { snapshotFile } from './snapshot-file.ts';
 
@@ -21,13 +22,14 @@ const staticTtlMs = 5000;
 
 /**
  * A `DiscoveryClient` with what only Node has: addresses that begin with `dns:`, `static:env` and `static:/path/to/services.json`,
- * and a snapshot on disk.
+ * a snapshot on disk, and a look at the addresses of instances whose absence is doubted (`reach`).
  *
  * @example const client = createDiscoveryClient({ serverUrl: 'dns:///{name}.shop.svc.cluster.local?port=8080' });
  */
 export function createDiscoveryClient(options: NodeDiscoveryClientOptions = {}): DiscoveryClient {
   const { snapshotFile: path, environment, providers, ...more } = options;
   return new DiscoveryClient({
+    reach: reachAddress,
     ...more,
     ...(path !== undefined && { snapshot: snapshotFile(path) }),
     providers: {

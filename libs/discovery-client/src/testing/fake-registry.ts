@@ -64,6 +64,8 @@ export class FakeRegistry {
   mode: 'up' | 'down' | 'hang' | 'broken' = 'up';
   /** Whether `POST /session` is offered. */
   offersSessions = false;
+  /** Whether `POST /heartbeats` is offered. */
+  takesBatches = true;
   /** Status for `GET /watch` instead of a stream. */
   watchStatus: number | undefined;
   /** Changes a watcher can be resumed over. */
@@ -167,6 +169,8 @@ export class FakeRegistry {
     if (url.pathname === '/watch') return this.#watch(request, url);
     if (url.pathname === '/register') return this.#register(body as unknown as Instance);
     if (url.pathname === '/heartbeat') return this.#heartbeat(body as unknown as Instance);
+    if (url.pathname === '/heartbeats' && this.takesBatches)
+      return this.#heartbeats(body as unknown as { heartbeats: Instance[] });
     if (url.pathname === '/session' && this.offersSessions)
       return this.#session(body as unknown as Instance, request.signal);
     const [, , name = ''] = url.pathname.split('/');
@@ -189,6 +193,18 @@ export class FakeRegistry {
     if (known === undefined) return json(404, { code: 'ERR_INSTANCE_UNKNOWN' });
     if (known.incarnation !== body.incarnation) return json(409, { code: 'ERR_INCARNATION_STALE' });
     return json(200, { lease: {}, revision: this.position });
+  }
+
+  #heartbeats({ heartbeats }: { readonly heartbeats: readonly Instance[] }): Response {
+    const results = heartbeats.map((one) => {
+      const known = this.#services.get(one.name)?.get(one.id);
+      if (known === undefined) return { status: 404, code: 'ERR_INSTANCE_UNKNOWN', detail: '' };
+      const isStale = known.incarnation !== one.incarnation;
+      return isStale
+        ? { status: 409, code: 'ERR_INCARNATION_STALE', detail: '' }
+        : { status: 200, lease: {} };
+    });
+    return json(200, { results });
   }
 
   #session(body: Instance, signal: AbortSignal): Response {

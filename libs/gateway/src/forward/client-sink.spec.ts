@@ -1,15 +1,12 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { HttpProblem } from '@mesh/problem';
-import { startTrace } from '@mesh/trace-context';
 import Fastify from 'fastify';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { AnswerSink, Flow, Forward } from '../passage.ts';
 import { readTarget } from '../routing/request-target.ts';
 import { cleanUp, cleanups, client, get, problemOf, turn, eventually } from '../testing/raw-http.ts';
+import { ForwardedFields } from './forwarded.ts';
 import { ClientSink, type ClientSinkSettings } from './client-sink.ts';
-import { RequestBody } from './request-body.ts';
 import { RequestPassage } from './request-passage.ts';
 import { Tunnels } from './tunnels.ts';
 import { Watch } from './watch.ts';
@@ -89,8 +86,7 @@ async function serve(settings: Partial<ClientSinkSettings> = {}, before?: (sink:
       routeId: 'r',
       service: 'a',
       path: target.path,
-      trace: startTrace(),
-      clientAddress: request.ip,
+      forwarded: new ForwardedFields(),
     });
     passage.answerHeaders.push('X-Limit', '7');
     const sink = new ClientSink(passage, limits);
@@ -257,46 +253,5 @@ describe('time', () => {
     near.socket.resume();
     await near.closed;
     expect(one.ends).toEqual(['over']);
-  });
-});
-
-describe('a request body', () => {
-  test('that stops coming is a fault, unless nobody asks for more of it', async () => {
-    const { watch, pass } = manualTime();
-    const faults: string[] = [];
-    const bodies: RequestBody[] = [];
-    const server = createServer((request) => {
-      const body = new RequestBody(request, { bodyLimit: 1e9, bodyIdleTimeoutMs: 15_000, watch });
-      body.onFault(({ code }) => faults.push(code));
-      bodies.push(body);
-    });
-    server.listen(0, '127.0.0.1');
-    cleanups.push(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const near = await client(port, 'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n');
-    await eventually(() => bodies.length > 0);
-    pass(60_000);
-    const [body] = bodies;
-    let received = 0;
-    body!.on('data', (chunk: Buffer) => (received += chunk.length));
-    await turn();
-    near.socket.write('x'.repeat(1_000));
-    await eventually(() => received >= 1_000);
-    pass(14_000);
-    body!.pause();
-    near.socket.write('x'.repeat(200_000));
-    await eventually(() => body!.readableLength >= body!.readableHighWaterMark);
-    pass(60_000);
-    expect(faults).toEqual([]);
-    body!.resume();
-    await eventually(() => received >= 201_000);
-    pass(14_000);
-    expect(faults).toEqual([]);
-    pass(1_500);
-    expect(faults).toEqual(['ERR_REQUEST_TIMEOUT']);
   });
 });

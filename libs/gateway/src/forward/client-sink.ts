@@ -90,6 +90,7 @@ export class ClientSink implements UpgradeSink, Watched {
     this.#state = 'streaming';
     this.#isStream = isStream(rawHeaders);
     this.#settings.onAnswer(this.#passage);
+    this.#passage.notes?.answered();
     this.#isHolding = true;
     process.nextTick(flush, this);
   }
@@ -97,6 +98,8 @@ export class ClientSink implements UpgradeSink, Watched {
   data(chunk: Buffer): boolean {
     const { raw } = this.#passage.reply;
     if (this.#state !== 'streaming' || raw.destroyed) return true;
+    const { notes } = this.#passage;
+    if (notes !== undefined) notes.bytesReceived += chunk.length;
     if (this.#isHolding) {
       if (this.#held === undefined && chunk.length <= smallBodyBytes) {
         this.#held = chunk;
@@ -215,7 +218,8 @@ export class ClientSink implements UpgradeSink, Watched {
   }
 
   #refuse(error: Error): void {
-    const { request, reply, answerHeaders } = this.#passage;
+    const { request, reply, answerHeaders, notes } = this.#passage;
+    if (notes !== undefined) notes.code = (error as { code?: string }).code ?? '';
     if (!isCallerFault(error)) request.log.warn({ err: error }, 'upstream failed');
     for (let at = 0; at + 1 < answerHeaders.length; at += 2) {
       reply.header(answerHeaders[at] ?? '', answerHeaders[at + 1]);

@@ -1,10 +1,11 @@
 import { HttpProblem } from '@mesh/problem';
 import { createCallContext, type CallWishes } from '@mesh/service-client';
 import type { IncomingMessage } from 'node:http';
-import type { Flow, Forward, Passage } from '../passage.ts';
+import type { Flow, Forward } from '../passage.ts';
 import type { ForwardedFields } from './forwarded.ts';
+import { without } from './hop-headers.ts';
 import { isOriginAllowed } from './origin-check.ts';
-import { RequestBody, tooLarge, type BodyLimits } from './request-body.ts';
+import { RequestBody } from './request-body.ts';
 import { readRequestHead, type RequestHead } from './request-head.ts';
 import type { Transport } from './transport.ts';
 import type { Tunnels } from './tunnels.ts';
@@ -12,9 +13,11 @@ import { isHandshake } from './upgrades.ts';
 import { Via } from './via.ts';
 
 /** What {@link forwardTo} takes. */
-export interface ForwardOptions extends BodyLimits {
+export interface ForwardOptions {
   /** What is written about who asked. */
   readonly forwarded: ForwardedFields;
+  /** Most bytes of a request body, declared or counted; above it 413. */
+  readonly bodyLimit: number;
   /** Whose Host field the instance gets. Default the client's. */
   readonly host?: 'client' | 'instance';
   /** Name of this gateway in `Via`. A request that has passed it twice is answered with 508. Default `mesh`. */
@@ -27,7 +30,7 @@ export interface ForwardOptions extends BodyLimits {
    */
   readonly origins?: readonly string[] | false;
   /** What a call is to be like (policy, canary, deadline), beside its trace. Default: as the client has it. */
-  readonly wishes?: (passage: Passage) => CallWishes;
+  readonly wishes?: CallWishes;
 }
 
 /**
@@ -38,16 +41,22 @@ export interface ForwardOptions extends BodyLimits {
  */
 export function forwardTo(transport: Transport, options: ForwardOptions): Forward {
   const via = new Via(options.pseudonym ?? 'mesh');
-  const { wishes, forwarded, host = 'client' } = options;
+  const { bodyLimit, wishes, forwarded, host = 'client' } = options;
 
   return (passage, sink) => {
-    const { request, service, path, trace, requestHeaders } = passage;
+    const { request, service, path, trace, requestHeaders, withheldHeaders } = passage;
     const head = readRequestHead(request.raw.rawHeaders);
-    const refusal =
-      refusalOf(head, options.bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
+    // A server of HTTP/1.0 knows no chunks, so somebody before us may have read another body (RFC 9112, 6.1).
+    if (head.isChunked && request.raw.httpVersionMinor === 0 && request.raw.httpVersionMajor === 1) {
+      head.fault = 'HTTP/1.0 has no Transfer-Encoding';
+    }
+    const refusal = refusalOf(head, bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
     if (refusal !== undefined) {
       sink.fail(refusal);
       return nothing;
+    }
+    if (withheldHeaders !== undefined && withheldHeaders.length > 0) {
+      head.headers = without(head.headers, new Set(withheldHeaders));
     }
     const { headers } = head;
     if (host === 'client' && head.host !== undefined) headers.unshift('host', head.host);
@@ -56,11 +65,16 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
     if (head.takesTrailers) headers.push('te', 'trailers');
     for (const part of requestHeaders) headers.push(part);
     const upgrade = isHandshake(request.raw) ? 'websocket' : undefined;
-    const body = hasBody(head, request.raw) ? new RequestBody(request.raw, options) : null;
-    const context = createCallContext(wishes === undefined ? { trace } : { trace, ...wishes(passage) });
+    const body = hasBody(head, request.raw)
+      ? new RequestBody(request.raw, { limit: bodyLimit, notes: passage.notes })
+      : null;
+    const context = createCallContext(wishes);
+    context.trace = trace;
+    passage.call = context;
     const { method } = request;
     const flow = transport({ service, method, path, body, context, rawHeaders: headers, upgrade }, sink);
-    body?.onFault((problem) => {
+    body?.onTooLarge(() => {
+      const problem = tooLarge(bodyLimit);
       flow.abort(problem);
       sink.fail(problem);
     });
@@ -98,4 +112,8 @@ function handshakeRefusal(
   }
   if (tunnels.hasRoom) return undefined;
   return new HttpProblem('ERR_UNAVAILABLE', 'There are too many WebSockets.', { retryAfterMs: 1_000 });
+}
+
+function tooLarge(limit: number): HttpProblem {
+  return new HttpProblem('ERR_BODY_TOO_LARGE', `The request body may have at most ${limit} bytes.`);
 }

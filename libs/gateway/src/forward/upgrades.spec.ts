@@ -244,7 +244,7 @@ describe('is refused', () => {
     ['https://friend.example:444', 403],
   ])('from the page %j: %d', async (origin, status) => {
     const up = await upstream((socket) => socket.write(switching));
-    const port = await gateway({ a: up.port }, { origins: ['https://friend.example'] });
+    const port = await gateway({ a: up.port }, { websocket: { origins: ['https://friend.example'] } });
     const { until } = await client(port, handshake('/api/a/chat', `Origin: ${origin}`));
     expect(await until(/\r\n\r\n/)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(up.connections).toHaveLength(status === 101 ? 1 : 0);
@@ -252,7 +252,7 @@ describe('is refused', () => {
 
   test('where a route carries none', async () => {
     const up = await answering(switching);
-    const port = await gateway({ a: up.port }, { origins: false });
+    const port = await gateway({ a: up.port }, { websocket: false });
     expect(problemOf(await (await client(port, handshake('/api/a/chat'))).closed)).toMatchObject({
       status: 400,
     });

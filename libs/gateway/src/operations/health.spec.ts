@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { ServiceClient } from '@mesh/service-client';
 import { gatewayHealth, type DiscoveryView, type GatewayHealthOptions } from './health.ts';
+import { Overload } from './overload.ts';
 import { Upstream } from '../compose/upstream.ts';
 
 const discovery: DiscoveryView = {
@@ -84,4 +85,20 @@ test('counts the instances that the registry lists, without those whose circuit 
 test('a password in the address of the registry stays inside', () => {
   const health = healthWith({ server: 'http://me:secret@registry:3000/x@y' });
   expect(health.serviceDiscovery.server).toBe('http://registry:3000/x@y');
+});
+
+test('tells of overload and of the cache of answers where there are such', () => {
+  const cache = {
+    hits: 3,
+    misses: 1,
+    stale: 0,
+    revalidated: 0,
+    coalesced: 0,
+    bypassed: 0,
+    bytes: 9,
+    hitRatio: 0.75,
+  };
+  const health = healthWith({ overload: new Overload(), responseCache: { getSnapshot: () => cache } });
+  expect(health.overload).toMatchObject({ inFlight: 0, queued: 0, pressure: 0 });
+  expect(health.responseCache).toEqual({ hitRatio: 0.75 });
 });

@@ -1,6 +1,8 @@
 import type { ServiceClient } from '@mesh/service-client';
 import { circuitMetrics, type CircuitMetrics } from './metrics.ts';
 import type { Upstream } from '../compose/upstream.ts';
+import type { CacheCounts } from './metric-families.ts';
+import type { Overload, OverloadSnapshot } from './overload.ts';
 
 /** The part of a discovery client that the health shows; a `DiscoveryClient` fits. */
 export interface DiscoveryView {
@@ -22,6 +24,10 @@ export interface GatewayHealthOptions {
   readonly upstreams?: readonly Upstream[];
   /** Its instances are summed up. Default: none are. */
   readonly client?: Pick<ServiceClient, 'getSnapshot'>;
+  /** Its state is told as `overload`. Default: it is not. */
+  readonly overload?: Pick<Overload, 'getSnapshot'>;
+  /** Its ratio of hits is told as `responseCache`. Default: it is not. */
+  readonly responseCache?: { getSnapshot(): CacheCounts };
 }
 
 /** Whether the instances of a service are known, for how many more seconds, and how many they are. */
@@ -46,11 +52,14 @@ export interface GatewayHealth {
   readonly circuitBreakers: Readonly<Record<string, CircuitMetrics>>;
   /** By service that was looked up: its instances, and how many of them would be asked now (their circuit lets calls pass). */
   readonly services: Readonly<Record<string, { readonly instances: number; readonly available: number }>>;
+  readonly overload?: OverloadSnapshot;
+  /** Part of the cacheable requests that were answered from memory, 0..1. */
+  readonly responseCache?: { readonly hitRatio: number };
 }
 
 /** The body of the gateway's `GET /health`. Looks only at what this process knows: it asks nobody and is always fast. */
 export function gatewayHealth(options: GatewayHealthOptions): GatewayHealth {
-  const { identity, port, discovery, server, upstreams = [], client } = options;
+  const { identity, port, discovery, server, upstreams = [], client, overload, responseCache } = options;
   const services = client?.getSnapshot().services ?? {};
   const circuitBreakers = circuitMetrics({ services }, upstreams);
   const isWell =
@@ -66,6 +75,8 @@ export function gatewayHealth(options: GatewayHealthOptions): GatewayHealth {
     cache: cacheOf(discovery, upstreams),
     circuitBreakers,
     services: servicesOf(discovery, services),
+    ...(overload && { overload: overload.getSnapshot() }),
+    ...(responseCache && { responseCache: { hitRatio: responseCache.getSnapshot().hitRatio } }),
   };
 }
 

@@ -7,17 +7,21 @@ import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyReque
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { invocation, readBody, toCall, type Invocation, type InvocationAnswer } from './invoke.ts';
 import { KnownServices } from '../known-services.ts';
-import { meshMetrics } from './metrics.ts';
-import type { Upstream } from '../compose/upstream.ts';
+import { addMetrics, type MetricsSources } from './metrics-route.ts';
+import { alone, type Siblings } from './siblings.ts';
+import type { TraceLog } from './trace-log.ts';
+import { addTraces } from './traces-route.ts';
 
 /** What {@link meshRoutes} takes. */
-export interface MeshRoutesOptions {
+export interface MeshRoutesOptions extends MetricsSources {
   /** Makes the calls and counts them. */
   readonly client: Pick<ServiceClient, 'request' | 'getSnapshot'>;
-  /** Upstreams whose circuits `/metrics` shows for their services. Default: none. */
-  readonly upstreams?: readonly Upstream[];
-  /** Who may call `/invoke`: hosts, origins, token. Default: who addresses this machine by a loopback name. */
+  /** The last exchanges, for `GET /traces`. Default: there is no such route. */
+  readonly traces?: TraceLog;
+  /** Who may call `/invoke` and read `/traces`: hosts, origins, token. Default: who addresses this machine by a loopback name. */
   readonly guard?: GuardOptions;
+  /** The other processes of this gateway. Default: there are none. */
+  readonly siblings?: Siblings;
 }
 
 const invokeSchema = {
@@ -25,24 +29,22 @@ const invokeSchema = {
   tags: ['mesh'],
   body: invocation,
 };
-const metricsSchema = { summary: 'Requests, circuits and instances', tags: ['mesh'] };
 
 /**
- * `POST /invoke`, a call of any service through the mesh, and `GET /metrics`. Errors are problem JSON.
+ * `POST /invoke`, a call of any service through the mesh, `GET /metrics`, which anybody may read, and `GET /traces`, which is guarded as
+ * `/invoke` is. Errors are problem JSON.
  *
  * @example await app.register(meshRoutes, { client, guard: { token } });
  */
 export const meshRoutes: FastifyPluginCallback<MeshRoutesOptions> = (app, options, done) => {
-  const { client, upstreams = [] } = options;
+  const { client, upstreams = [], siblings = alone() } = options;
   const guard = requestGuard(options.guard);
   const known = new KnownServices(upstreams.map(({ service }) => service));
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler(sendProblem);
 
-  app.get('/metrics', { schema: metricsSchema }, (_request, reply) => {
-    void reply.header('cache-control', 'no-store');
-    return meshMetrics(client.getSnapshot(), upstreams);
-  });
+  addMetrics(app, options, siblings);
+  if (options.traces !== undefined) addTraces(app, options.traces, guard, siblings);
   addInvoke(app, client, known, guard);
   done();
 };

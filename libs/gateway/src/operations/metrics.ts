@@ -30,11 +30,14 @@ export interface MeshMetrics {
 
 const statusOf = { closed: 'CLOSED', open: 'OPEN', 'half-open': 'HALF_OPEN' } as const;
 
+/** The part of a client's snapshot that is shown. */
+export interface CountedCalls {
+  readonly totals: ServiceClientSnapshot['totals'];
+  readonly services: Readonly<Record<string, Pick<ServiceSnapshot, 'instances'>>>;
+}
+
 /** The metrics of a client, and of the upstreams that put a circuit of their own above it. */
-export function meshMetrics(
-  snapshot: ServiceClientSnapshot,
-  upstreams: readonly Upstream[] = [],
-): MeshMetrics {
+export function meshMetrics(snapshot: CountedCalls, upstreams: readonly Upstream[] = []): MeshMetrics {
   const { succeeded, failed, latencyMsTotal } = snapshot.totals;
   const total = succeeded + failed;
   return {
@@ -54,7 +57,7 @@ export function meshMetrics(
 
 /** One circuit for each service: that of its upstream where there is one, else what its instances' circuits come to. */
 export function circuitMetrics(
-  { services }: Pick<ServiceClientSnapshot, 'services'>,
+  { services }: Pick<CountedCalls, 'services'>,
   upstreams: readonly Upstream[],
 ): Readonly<Record<string, CircuitMetrics>> {
   return Object.fromEntries([

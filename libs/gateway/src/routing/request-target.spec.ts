@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { afterPrefix, readTarget, targetFault } from './request-target.ts';
+import { encodedSlashFault, readTarget, targetFault } from './request-target.ts';
 
 const piece = fc.constantFrom(
   'a',
@@ -53,21 +53,6 @@ test('the two halves are the target, and the copy has its unreserved characters 
   );
 });
 
-test('what is behind a prefix of the copy is behind the same prefix of the bytes', () => {
-  fc.assert(
-    fc.property(path, fc.nat(30), (url, length) => {
-      const target = readTarget(url);
-      const cut = Math.min(length, target.normalised.length);
-      const rest = afterPrefix(target, cut);
-      expect(target.path.endsWith(rest)).toBe(true);
-      expect(naiveNormalised(rest)).toBe(target.normalised.slice(cut));
-      expect(naiveNormalised(target.path.slice(0, target.path.length - rest.length))).toBe(
-        target.normalised.slice(0, cut),
-      );
-    }),
-  );
-});
-
 test('a path without a fault is the same place for a URL parser', () => {
   fc.assert(
     fc.property(path, (url) => {
@@ -114,4 +99,22 @@ describe('faults', () => {
       expect(targetFault(readTarget(url))).toBeUndefined();
     },
   );
+});
+
+describe('an escaped slash that a route keeps', () => {
+  test.each(['/a%2Fb', '/%2fa', '/a%5Cb'])('%s is let through', (url) => {
+    expect(targetFault(readTarget(url), true)).toBeUndefined();
+    expect(encodedSlashFault(readTarget(url))).toContain('escaped slash');
+  });
+
+  test.each(['/a/..%2Fb', '/a%2f..', '/a%2f.%2fb', '/%2E%2e%5cb', '/a%5c..;x/b'])(
+    '%s would be dot segments for who decodes it, and is refused',
+    (url) => {
+      expect(targetFault(readTarget(url), true)).toContain('dot');
+    },
+  );
+
+  test.each(['/a%00b', '/a\\b', '//a', '/%2f%00'])('%j stays refused', (url) => {
+    expect(targetFault(readTarget(url), true)).toBeDefined();
+  });
 });

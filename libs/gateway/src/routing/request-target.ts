@@ -21,12 +21,21 @@ export function readTarget(url: string): RequestTarget {
   return { path, query: mark === -1 ? '' : url.slice(mark), normalised: normalise(path) };
 }
 
+/** Most targets: nothing in them that any of the rules below looks at. */
+const plainPath = /^\/(?:[\w~!$&'()*+,;=:@-][\w~!$&'()*+,;=:@/-]*)?$/;
+const oddInQuery = /[^\x21\x22\x24-\x7e\x80-\xff]/;
+const escapedSlash = /%(?:2f|5c)/i;
+
 /**
  * Why a target may not be passed on, or undefined. Everything that two servers may read differently is refused, so that
  * the path that was checked here is the path that the instance sees: dot segments (also escaped), an escaped slash, backslash or
  * NUL, a raw backslash, `//` at the start, a fragment, an escape that is none, control characters and blanks.
+ *
+ * @param keepsEscapedSlash lets `%2f` and `%5c` pass; what would be dot segments for a server that decodes them stays refused.
  */
-export function targetFault({ path, query, normalised }: RequestTarget): string | undefined {
+export function targetFault(target: RequestTarget, keepsEscapedSlash = false): string | undefined {
+  const { path, query, normalised } = target;
+  if (plainPath.test(path) && !oddInQuery.test(query)) return undefined;
   if (!path.startsWith('/')) return 'the path must start with "/"';
   if (path.startsWith('//')) return 'the path must not start with "//"';
   if (path.includes('\\')) return 'the path must not hold a backslash';
@@ -35,17 +44,14 @@ export function targetFault({ path, query, normalised }: RequestTarget): string 
     return 'blanks and control characters must be escaped';
   }
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) return 'a "%" in the path must start an escape';
-  if (/%(?:2f|5c|00)/i.test(path)) return 'the path must not hold an escaped slash, backslash or NUL';
-  if (dotSegment.test(normalised)) return 'the path must not hold dot segments';
-  return undefined;
+  if (/%00/.test(path)) return 'the path must not hold an escaped slash, backslash or NUL';
+  if (dotSegment.test(normalised.replace(/%(?:2f|5c)/gi, '/'))) return 'the path must not hold dot segments';
+  return keepsEscapedSlash ? undefined : encodedSlashFault(target);
 }
 
-/** The raw path from the place on that is `length` characters into its normalised copy. */
-export function afterPrefix({ path, normalised }: RequestTarget, length: number): string {
-  if (path.length === normalised.length) return path.slice(length);
-  let at = 0;
-  for (let passed = 0; passed < length; passed++) at += isUnreservedEscape(path.slice(at, at + 3)) ? 3 : 1;
-  return path.slice(at);
+/** The one fault that a route may overlook: an escaped slash or backslash. */
+export function encodedSlashFault({ path }: RequestTarget): string | undefined {
+  return escapedSlash.test(path) ? 'the path must not hold an escaped slash, backslash or NUL' : undefined;
 }
 
 function normalise(path: string): string {

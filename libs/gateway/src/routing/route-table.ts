@@ -1,14 +1,9 @@
-import { afterPrefix, type RequestTarget } from './request-target.ts';
+import { closeness, predicatesOf, type Predicate } from './conditions.ts';
+import type { MatchRequest } from './match-request.ts';
+import { isParameter, readPattern, type PathPattern } from './path-pattern.ts';
+import type { Route } from './route-schema.ts';
 
-/** One configured route: everything under a prefix goes to one service. */
-export interface ProxyRoute {
-  /** `/shop`: matches `/shop`, `/shop?x` and `/shop/...`, never `/shopping`. The longest prefix that matches wins. */
-  readonly prefix: string;
-  /** Name of the service in the registry. */
-  readonly service: string;
-  /** What the instance gets in the place of the prefix; `/` cuts the prefix off. Default: the path stays as it is. */
-  readonly rewrite?: string;
-}
+export { isServiceName } from './service-name.ts';
 
 /** Where a request goes. */
 export interface Destination {
@@ -19,101 +14,163 @@ export interface Destination {
   readonly isDynamic: boolean;
 }
 
-interface Entry {
-  readonly prefix: string;
-  /** undefined: the name is the next segment of the path. */
-  readonly service: string | undefined;
-  readonly rewrite: string;
+/** A route in the form in which it is looked for. */
+export interface Entry {
+  readonly route: Route;
+  readonly pattern: PathPattern;
+  /** undefined: every method. */
+  readonly methods: ReadonlySet<string> | undefined;
+  readonly predicates: readonly Predicate[];
+  /** The path names the service. */
+  readonly isDynamic: boolean;
 }
 
-const servicePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-
-/** Names that a URL parser would take for an address (`127`, `0x7f000001`) or that mean this machine. */
-const addressLike = /^(?:\d+|0x[0-9a-f]*|localhost)$/;
-
-const prefixPattern = /^(?:\/[\w.~-]+)+$/;
-
-/**
- * Whether a text is the name of a service and nothing else. A name that could be read as an address is none: it would
- * lead out of the mesh to a place that the caller chose.
- */
-export function isServiceName(name: string): boolean {
-  return servicePattern.test(name) && !addressLike.test(name);
+interface Node {
+  /** Nothing is below. */
+  isLeaf: boolean;
+  readonly literals: Map<string, Node>;
+  parameter: Node | undefined;
+  /** Routes of this path and no other; closest first. */
+  readonly exact: Entry[];
+  /** Routes of this path and what is below it; closest first. */
+  readonly prefix: Entry[];
 }
 
 /**
- * Which service answers a path. Reads the normalised path of a checked target.
+ * Which route a request takes. A table never changes; a new configuration is a new table.
  *
- * @throws RangeError when a prefix, a service or a rewrite is not well formed, or a prefix is there twice.
+ * The closest route wins, whatever the order in which they are written: segment by segment of the path a plain one before `:name`, more of
+ * them before fewer, a whole path before a prefix; of equal paths a whole host before `*.host` before none, then more conditions before
+ * fewer (headers, query, cookie), then with methods before without; only then the one that is written first.
  */
 export class RouteTable {
-  readonly #entries: readonly Entry[];
+  readonly routes: readonly Route[];
+  readonly #root: Node = emptyNode();
 
-  /** @param dynamicPrefix `/api`: `/api/<service>/...` goes to that service. Default: no such route. */
-  constructor(routes: readonly ProxyRoute[], dynamicPrefix?: string) {
-    const entries = routes.map(readRoute);
-    if (dynamicPrefix !== undefined) {
-      entries.push({ prefix: readPrefix('dynamicPrefix', dynamicPrefix), service: undefined, rewrite: '' });
+  /** @param routes as `readRoutes` gives them. */
+  constructor(routes: readonly Route[]) {
+    this.routes = Object.freeze([...routes]);
+    for (const route of byCloseness(routes)) {
+      const entry = toEntry(route);
+      place(this.#root, entry.pattern)[entry.pattern.kind].push(entry);
     }
-    refuseTwins(entries);
-    this.#entries = entries.sort((one, other) => other.prefix.length - one.prefix.length);
   }
 
-  /** Where a target goes; undefined when no prefix matches or the name in the URL cannot be a service. */
-  match(target: RequestTarget): Destination | undefined {
-    for (const entry of this.#entries) {
-      if (isUnder(target.normalised, entry.prefix)) return destination(target, entry);
-    }
-    return undefined;
+  /** The route of a request whose target has no fault. */
+  match(request: MatchRequest): Entry | undefined {
+    return find(this.#root, 0, request.target.normalised, request, takes);
+  }
+
+  /** Methods with which the request would have found a route, sorted; empty when no method would. */
+  methodsFor(request: MatchRequest): string[] {
+    const found = new Set<string>();
+    find(this.#root, 0, request.target.normalised, request, (entry) => {
+      if (entry.predicates.every((holds) => holds(request)))
+        entry.methods?.forEach((name) => found.add(name));
+      return false;
+    });
+    return [...found].sort();
   }
 }
 
-function destination(target: RequestTarget, { prefix, service, rewrite }: Entry): Destination | undefined {
-  if (service !== undefined) {
-    return { service, path: join(rewrite, afterPrefix(target, prefix.length)), isDynamic: false };
+/** Whether a request takes an entry whose path it has. */
+type Accepts = (entry: Entry, request: MatchRequest) => boolean;
+
+/** The plainest way first, then back. A table bounds the walk: no node is seen twice. `at` is the end of what was walked. */
+function find(
+  node: Node,
+  at: number,
+  path: string,
+  request: MatchRequest,
+  accepts: Accepts,
+): Entry | undefined {
+  if (at === path.length) {
+    return first(node.exact, request, accepts, false) ?? first(node.prefix, request, accepts, false);
   }
-  const start = prefix.length + 1;
-  const slash = target.normalised.indexOf('/', start);
-  const end = slash === -1 ? target.normalised.length : slash;
-  const name = target.normalised.slice(start, end);
-  if (!isServiceName(name)) return undefined;
-  return { service: name, path: join('', afterPrefix(target, end)), isDynamic: true };
+  const below = node.isLeaf ? undefined : findBelow(node, at, path, request, accepts);
+  return below ?? first(node.prefix, request, accepts, true);
 }
 
-function join(rewrite: string, rest: string): string {
-  return rewrite + rest === '' ? '/' : rewrite + rest;
+function findBelow(
+  { literals, parameter }: Node,
+  at: number,
+  path: string,
+  request: MatchRequest,
+  accepts: Accepts,
+): Entry | undefined {
+  const slash = path.indexOf('/', at + 1);
+  const end = slash === -1 ? path.length : slash;
+  const literal = literals.get(path.slice(at + 1, end));
+  const found = literal && find(literal, end, path, request, accepts);
+  if (found !== undefined || parameter === undefined || end === at + 1) return found;
+  return find(parameter, end, path, request, accepts);
 }
 
-function isUnder(path: string, prefix: string): boolean {
-  return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/');
-}
-
-function readRoute({ prefix, service, rewrite }: ProxyRoute): Entry {
-  if (!isServiceName(service)) {
-    throw new RangeError(
-      `proxyRoutes: service must be a name of the registry, got ${JSON.stringify(service)}`,
-    );
+/** @param hasRest there is more of the path: a service that the path names needs a name. */
+function first(
+  entries: readonly Entry[],
+  request: MatchRequest,
+  accepts: Accepts,
+  hasRest: boolean,
+): Entry | undefined {
+  for (const entry of entries) {
+    if ((hasRest || !entry.isDynamic) && accepts(entry, request)) return entry;
   }
+  return undefined;
+}
+
+function takes({ methods, predicates }: Entry, request: MatchRequest): boolean {
+  if (methods !== undefined && !methods.has(request.method)) return false;
+  for (const holds of predicates) if (!holds(request)) return false;
+  return true;
+}
+
+function toEntry(route: Route): Entry {
+  const { methods } = route.match;
   return {
-    prefix: readPrefix('prefix', prefix),
-    service,
-    rewrite: rewrite === undefined ? prefix : rewrite === '/' ? '' : readPrefix('rewrite', rewrite),
+    route,
+    pattern: patternOf(route),
+    methods: methods && new Set(methods),
+    predicates: predicatesOf(route.match),
+    isDynamic: route.service === '*',
   };
 }
 
-function readPrefix(option: string, text: string): string {
-  if (!prefixPattern.test(text) || /\/\.{1,2}(?:\/|$)/.test(text)) {
-    throw new RangeError(
-      `proxyRoutes: ${option} must look like "/name" without a slash at the end, got ${JSON.stringify(text)}`,
-    );
-  }
-  return text;
+/** The path pattern of a route. */
+export function patternOf({ match: { prefix, path } }: Pick<Route, 'match'>): PathPattern {
+  return prefix === undefined ? readPattern('exact', path ?? '/') : readPattern('prefix', prefix);
 }
 
-function refuseTwins(entries: readonly Entry[]): void {
-  const seen = new Set<string>();
-  for (const { prefix } of entries) {
-    if (seen.has(prefix)) throw new RangeError(`proxyRoutes: prefix ${prefix} is there twice`);
-    seen.add(prefix);
+/** The routes, closest first among those of one path. The sort is stable: what is equal stays as written. */
+export function byCloseness<R extends Pick<Route, 'match'>>(routes: readonly R[]): R[] {
+  return routes
+    .map((route) => ({ route, weights: closeness(route.match) }))
+    .sort((one, other) => compare(other.weights, one.weights))
+    .map(({ route }) => route);
+}
+
+function compare(one: readonly number[], other: readonly number[]): number {
+  for (const [index, weight] of one.entries()) {
+    const difference = weight - (other[index] ?? 0);
+    if (difference !== 0) return difference;
   }
+  return 0;
+}
+
+function place(root: Node, { segments }: PathPattern): Node {
+  let node = root;
+  for (const segment of segments) {
+    node.isLeaf = false;
+    if (isParameter(segment)) node = node.parameter ??= emptyNode();
+    else {
+      const next = node.literals.get(segment) ?? emptyNode();
+      node.literals.set(segment, next);
+      node = next;
+    }
+  }
+  return node;
+}
+
+function emptyNode(): Node {
+  return { isLeaf: true, literals: new Map(), parameter: undefined, exact: [], prefix: [] };
 }

@@ -1,0 +1,4 @@
+import { contend } from './contend.mts';
+import { middlewareInExpress } from './middleware.mts';
+
+await contend((instances) => middlewareInExpress('http-proxy-middleware-4', instances));

@@ -1,0 +1,27 @@
+import { Agent, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { inTurn, maxConnections, type Listening } from './contend.mts';
+import { peer } from './peer.mts';
+
+interface Middleware {
+  readonly createProxyMiddleware: (options: object) => unknown;
+}
+
+type Express = () => {
+  use(middleware: unknown): void;
+  listen(port: number, host: string, listening: () => void): Server;
+};
+
+/** A major of http-proxy-middleware in express, the way its README says. */
+export async function middlewareInExpress(name: string, instances: readonly string[]): Promise<Listening> {
+  const { createProxyMiddleware } = peer(name) as Middleware;
+  const app = (peer('express') as Express)();
+  const agent = new Agent({ keepAlive: true, maxSockets: maxConnections });
+  app.use(createProxyMiddleware({ target: instances[0], router: inTurn(instances), agent, xfwd: true }));
+  const server = await new Promise<Server>((resolve) => {
+    const listening = app.listen(0, '127.0.0.1', () => {
+      resolve(listening);
+    });
+  });
+  return { port: (server.address() as AddressInfo).port };
+}

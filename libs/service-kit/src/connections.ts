@@ -1,0 +1,72 @@
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** Node keeps the answer that is under way on a connection here; there is no other way to it from a server. */
+interface HttpSocket extends Socket {
+  readonly _httpMessage?: ServerResponse | null;
+}
+
+interface Quiet {
+  bytes: number;
+  sweeps: number;
+}
+
+/** So many sweeps without a byte, and nobody is about to use a connection: a request that was on its way has arrived. */
+const quietSweeps = 3;
+
+/**
+ * The connections of a server, to end them without losing a request: one is only closed when it has been quiet for a while, because
+ * a request may be on its way on a connection that is idle here. Costs one entry for each connection and nothing for a request.
+ */
+export class Connections {
+  readonly #quiet = new Map<HttpSocket, Quiet>();
+  readonly #upgraded = new WeakSet<object>();
+  readonly #server: Server;
+
+  /** Call it when the server has all its listeners and does not listen yet. */
+  constructor(server: Server) {
+    this.#server = server;
+    server.on('connection', this.#add).on('secureConnection', this.#add);
+    // A listener of ours alone would make Node believe that upgrades are wanted.
+    if (server.listenerCount('upgrade') > 0) {
+      server.prependListener('upgrade', (_request, socket) => this.#upgraded.add(socket));
+    }
+  }
+
+  /** Connections that are open. */
+  get size(): number {
+    return this.#quiet.size;
+  }
+
+  /** From now on every answer whose head is not out yet says `Connection: close`, that of a hijacked reply too. */
+  sayGoodbye(): void {
+    this.#server.prependListener('request', (_request, answer: ServerResponse) => {
+      answer.shouldKeepAlive = false;
+    });
+    for (const socket of this.#quiet.keys()) {
+      const answer = socket._httpMessage;
+      if (answer && !answer.headersSent) answer.shouldKeepAlive = false;
+    }
+  }
+
+  /** Closes what was idle in this and the last sweeps; upgraded connections are left alone. */
+  sweep(): void {
+    for (const [socket, quiet] of this.#quiet) {
+      const bytes = socket.bytesRead + socket.bytesWritten;
+      const isIdle = !socket._httpMessage && !this.#upgraded.has(socket) && bytes === quiet.bytes;
+      quiet.bytes = bytes;
+      quiet.sweeps = isIdle ? quiet.sweeps + 1 : 0;
+      if (quiet.sweeps >= quietSweeps) socket.destroy();
+    }
+  }
+
+  /** Cuts off all that is open, upgraded connections too. */
+  destroy(): void {
+    for (const socket of this.#quiet.keys()) socket.destroy();
+  }
+
+  readonly #add = (socket: Socket): void => {
+    this.#quiet.set(socket, { bytes: -1, sweeps: 0 });
+    socket.once('close', () => this.#quiet.delete(socket));
+  };
+}
