@@ -427,14 +427,14 @@ test('after any schedule of answers, failures, aborts and waits: one end, and pe
         } else if (one.kind === 'abort')
           callers[one.which % Math.max(1, callers.length)]?.flow?.abort(new Error('enough'));
         else if (one.kind === 'wait') await of.time.advance(one.ms);
-        else if (one.kind === 'registry') of.discovery.set(abc.filter(({ id }) => one.ids.includes(id)));
+        else if ('ids' in one) of.discovery.set(abc.filter(({ id }) => one.ids.includes(id)));
         await Promise.resolve();
       }
       for (const { flow } of callers) flow?.abort(new Error('the test is over'));
       await settled();
       // Nothing is under way any more, at once: an abort frees everything in the same turn.
       of.discovery.set(abc);
-      expect(of.transport.sent.filter(({ isOver }) => !isOver && of.transport.holds === false)).toEqual([]);
+      expect(of.transport.sent.filter(({ isOver }) => !isOver && !of.transport.holds)).toEqual([]);
       expect(of.pools.gatesOf('user-service')?.load).toEqual({ active: 0, queued: 0 });
       expect([of.inflight, of.stack.wheel.armed]).toEqual([0, 0]);
       await of.time.advance(2000);
