@@ -74,7 +74,7 @@ describe('hedging', () => {
     expect(slow?.aborted).toBe(true);
     expect(caller.events).toEqual(['start', '200', 'end']);
     expect(of.attempts.map(({ outcome }) => outcome).sort()).toEqual(['ignored', 'success']);
-    expect([of.inflight, of.snapshot?.figures.hedges]).toEqual([0, 1]);
+    expect([of.inflight, of.snapshot?.figures?.hedges]).toEqual([0, 1]);
   });
 
   test('the first may still win', async () => {
@@ -234,7 +234,7 @@ describe('whom a call may ask', () => {
     expect(of.transport.last.address.port).toBe(4000);
     const nobody = of.call({ where: { version: '3' } });
     expect(isNoInstanceError(nobody.error)).toBe(true);
-    expect(of.snapshot?.figures.rejections).toEqual({ ERR_NO_INSTANCE: 1 });
+    expect(of.snapshot?.figures?.rejections).toEqual({ ERR_NO_INSTANCE: 1 });
   });
 
   test('a route class has circuits of its own', () => {
@@ -305,7 +305,7 @@ describe('gates before a service', () => {
     of.transport.last.end();
     expect(first.events).toEqual(['start', '200', 'end']);
     expect(of.call().events).toEqual(['start']);
-    expect(of.snapshot?.figures.rejections).toEqual({ ERR_BULKHEAD_FULL: 2 });
+    expect(of.snapshot?.figures?.rejections).toEqual({ ERR_BULKHEAD_FULL: 2 });
   });
 
   test('a queue is bounded, ends with its call, and is served in order', async () => {
