@@ -62,6 +62,10 @@ export class Call extends CallFlow implements Entrant {
   /** When the whole call has to be over. */
   deadlineAt = Infinity;
   readonly startedAt: number;
+  /** Longest silence of an attempt before its head, in milliseconds; 0 = no limit. */
+  readonly attemptTimeoutMs: number;
+  /** Longest silence between two chunks of a body, in milliseconds; 0 = no limit. */
+  readonly bodyTimeoutMs: number;
   /** The newest attempt. */
   #attempt: Attempt | undefined = undefined;
   #over = false;
@@ -86,21 +90,13 @@ export class Call extends CallFlow implements Entrant {
     this.pool = pool;
     this.name = name;
     this.isService = isService;
+    this.attemptTimeoutMs = options.headersTimeout ?? rules.attemptTimeoutMs;
+    this.bodyTimeoutMs = options.bodyTimeout ?? rules.bodyTimeoutMs;
     this.startedAt = stack.clock.read();
   }
 
   get clock(): EventClock {
     return this.stack.clock;
-  }
-
-  /** Longest silence of an attempt before its head, in milliseconds; 0 = no limit. */
-  get attemptTimeoutMs(): number {
-    return this.options.headersTimeout ?? this.rules.attemptTimeoutMs;
-  }
-
-  /** Longest silence between two chunks of a body, in milliseconds; 0 = no limit. */
-  get bodyTimeoutMs(): number {
-    return this.options.bodyTimeout ?? this.rules.bodyTimeoutMs;
   }
 
   start(gates: ServiceGates | undefined): void {

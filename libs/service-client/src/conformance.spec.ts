@@ -29,7 +29,7 @@ interface Answer {
 type Door = (client: ServiceClient, path: string, asked?: Asked) => Promise<Answer>;
 
 async function viaRequest(dispatcher: Dispatcher, path: string, asked: Asked = {}): Promise<Answer> {
-  const { statusCode, body } = await request(`http://user-service${path}`, { dispatcher, ...asked } as never);
+  const { statusCode, body } = await request(`http://user-service${path}`, { dispatcher, ...asked });
   return { status: statusCode, text: await body.text() };
 }
 

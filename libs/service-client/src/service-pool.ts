@@ -79,7 +79,7 @@ export interface InstanceSnapshot {
 export interface ServiceSnapshot {
   readonly instances: readonly InstanceSnapshot[];
   /** What was done for it. */
-  readonly figures: ServiceFiguresSnapshot;
+  readonly figures?: ServiceFiguresSnapshot;
 }
 
 const nobody: ReadonlySet<string> = new Set();

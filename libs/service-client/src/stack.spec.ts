@@ -74,7 +74,7 @@ describe('hedging', () => {
     expect(slow?.aborted).toBe(true);
     expect(caller.events).toEqual(['start', '200', 'end']);
     expect(of.attempts.map(({ outcome }) => outcome).sort()).toEqual(['ignored', 'success']);
-    expect([of.inflight, of.snapshot?.figures.hedges]).toEqual([0, 1]);
+    expect([of.inflight, of.snapshot?.figures?.hedges]).toEqual([0, 1]);
   });
 
   test('the first may still win', async () => {
@@ -234,7 +234,7 @@ describe('whom a call may ask', () => {
     expect(of.transport.last.address.port).toBe(4000);
     const nobody = of.call({ where: { version: '3' } });
     expect(isNoInstanceError(nobody.error)).toBe(true);
-    expect(of.snapshot?.figures.rejections).toEqual({ ERR_NO_INSTANCE: 1 });
+    expect(of.snapshot?.figures?.rejections).toEqual({ ERR_NO_INSTANCE: 1 });
   });
 
   test('a route class has circuits of its own', () => {
@@ -305,7 +305,7 @@ describe('gates before a service', () => {
     of.transport.last.end();
     expect(first.events).toEqual(['start', '200', 'end']);
     expect(of.call().events).toEqual(['start']);
-    expect(of.snapshot?.figures.rejections).toEqual({ ERR_BULKHEAD_FULL: 2 });
+    expect(of.snapshot?.figures?.rejections).toEqual({ ERR_BULKHEAD_FULL: 2 });
   });
 
   test('a queue is bounded, ends with its call, and is served in order', async () => {
@@ -427,14 +427,14 @@ test('after any schedule of answers, failures, aborts and waits: one end, and pe
         } else if (one.kind === 'abort')
           callers[one.which % Math.max(1, callers.length)]?.flow?.abort(new Error('enough'));
         else if (one.kind === 'wait') await of.time.advance(one.ms);
-        else if (one.kind === 'registry') of.discovery.set(abc.filter(({ id }) => one.ids.includes(id)));
+        else if ('ids' in one) of.discovery.set(abc.filter(({ id }) => one.ids.includes(id)));
         await Promise.resolve();
       }
       for (const { flow } of callers) flow?.abort(new Error('the test is over'));
       await settled();
       // Nothing is under way any more, at once: an abort frees everything in the same turn.
       of.discovery.set(abc);
-      expect(of.transport.sent.filter(({ isOver }) => !isOver && of.transport.holds === false)).toEqual([]);
+      expect(of.transport.sent.filter(({ isOver }) => !isOver && !of.transport.holds)).toEqual([]);
       expect(of.pools.gatesOf('user-service')?.load).toEqual({ active: 0, queued: 0 });
       expect([of.inflight, of.stack.wheel.armed]).toEqual([0, 0]);
       await of.time.advance(2000);

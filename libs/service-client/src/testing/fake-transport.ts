@@ -45,7 +45,7 @@ export class Exchange implements Flow {
   start(): void {
     if (this.isOver) return;
     this.#sink.onRequestStart(this, null);
-    if (!this.isOver) this.#sink.onRequestSent();
+    if (!this.aborted) this.#sink.onRequestSent();
   }
 
   head(status: number, headers: Fields = {}): void {
