@@ -1,10 +1,10 @@
 /**
  * What a cache hit costs. In this process: the hit alone. Over HTTP: CPU time (user + system) per request of a server process, from
- * /proc, rounds alternated: a hit, a static answer of `node:http`, and nginx's proxy_cache where nginx is installed.
+ * /proc (Linux), rounds alternated: a hit, a static answer of `node:http`, and nginx's proxy_cache where nginx is installed.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -132,16 +132,16 @@ async function overHttp(): Promise<void> {
   }
 }
 
-const requests = 6_000;
+const requests = 2_000;
 const rounds = 7;
 
 async function race(contestants: readonly Contestant[]): Promise<void> {
-  for (const { port } of contestants) await load(port, 3_000);
+  for (const { port } of contestants) await load(port, requests);
   for (let round = 0; round < rounds; round++) {
     for (const { port, pids, us } of round % 2 ? [...contestants].reverse() : contestants) {
-      const before = cpuTicks(pids);
+      const before = cpuUs(pids);
       await load(port, requests);
-      us.push(((cpuTicks(pids) - before) * 1e6) / ticksPerSecond / requests);
+      us.push((cpuUs(pids) - before) / requests);
     }
   }
   console.log(
@@ -181,16 +181,15 @@ async function load(port: number, count: number): Promise<void> {
   );
 }
 
-const ticksPerSecond = 100;
-
-/** User and system time of processes, in clock ticks (proc(5): fields 14 and 15 of stat). */
-function cpuTicks(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ');
-    return sum + Number(fields[11]) + Number(fields[12]);
-  }, 0);
+/** Time on a processor of all threads of processes, in microseconds (first field of /proc/<pid>/task/<tid>/schedstat). */
+function cpuUs(pids: readonly number[]): number {
+  const tasks = pids.flatMap((pid) =>
+    readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`),
+  );
+  return tasks.reduce(
+    (sum, task) => sum + Number(readFileSync(`${task}/schedstat`, 'utf8').split(' ')[0]) / 1_000,
+    0,
+  );
 }
 
 async function startNginx(
@@ -227,7 +226,9 @@ async function startNginx(
         () => false,
       )
     ) {
-      const workers = spawnSync('pgrep', ['-P', String(child.pid)], { encoding: 'utf8' }).stdout;
+      const workers = spawnSync('pgrep', ['-P', String(child.pid), '-f', 'worker process'], {
+        encoding: 'utf8',
+      }).stdout;
       const pids = workers.split('\n').filter(Boolean).map(Number);
       return { contestant: { name: 'nginx proxy_cache hit', port, pids, us: [] }, stop };
     }
