@@ -41,7 +41,7 @@ test('SIGTERM under constant load of clients that try nothing twice: no request 
   expect(code).toBe(0);
   expect(outcomes.filter(({ result }) => result === 200).length).toBeGreaterThan(paths.length);
   expect(outcomes.filter(({ result }) => result === 'ECONNREFUSED')).toHaveLength(paths.length);
-  // The kernel may reset one that it has accepted in the microseconds before the close; it was 16 of 16 when the door just closed.
+  // The kernel may reset one that it has accepted in the microseconds before the close; all clients of /port when the door just closed.
   const failed = outcomes.filter(({ result }) => result !== 200 && result !== 'ECONNREFUSED');
   expect(failed.filter(({ result, reused }) => result !== 'ECONNRESET' || reused)).toEqual([]);
   expect(failed.length).toBeLessThanOrEqual(2);
