@@ -66,8 +66,15 @@ export async function buildApp(
   const app = createApp({
     identity,
     config,
+    // Uploads may take their time: the engine minds how slowly a body comes.
+    limits: { requestTimeoutMs: 0 },
     health: (report) =>
-      report.status === 'healthy' ? { ...gatewayHealth(view), monitor: monitor?.getSnapshot() } : report,
+      report.status === 'healthy'
+        ? {
+            ...gatewayHealth({ ...view, overload: policies.overload, responseCache: policies.cache }),
+            monitor: monitor?.getSnapshot(),
+          }
+        : report,
     openapi: { title: 'API gateway', description: 'The one door of the mesh.' },
   });
   // Only who really serves asks the monitor; a test that injects does not.

@@ -19,13 +19,7 @@ export type { Answer, AnswerSource, Loaded, UpstreamOptions, UpstreamSnapshot } 
 
 // operations/
 export { priorities, type Priority, type ShedReason } from './operations/admission.ts';
-export {
-  BodyPace,
-  readPace,
-  slowBody,
-  type BodyPaceOptions,
-  type PaceRules,
-} from './operations/body-pace.ts';
+export type { BodyPaceOptions } from './forward/body-pace.ts';
 export { LoopDelay, type DelaySource, type LoopDelayOptions } from './operations/loop-delay.ts';
 export type { CacheCounts, MetricFamily } from './operations/metric-families.ts';
 export type { MetricsSources } from './operations/metrics-route.ts';

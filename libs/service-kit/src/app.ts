@@ -15,6 +15,7 @@ import { addLingeringAnswer } from './lingering-answer.ts';
 import { OpenStreams } from './open-streams.ts';
 import { addOpenApi } from './openapi.ts';
 import type { OpenApiInfo } from './openapi.ts';
+import { originForm } from './origin-form.ts';
 import { RequestLog } from './request-log.ts';
 import { addCors, securityHeaders } from './security.ts';
 import { addLimits, limitOptions, readLimits } from './server-limits.ts';
@@ -76,6 +77,7 @@ export function createApp(options: AppOptions): App {
     logController: new RequestLog(),
     bodyLimit: config.BODY_LIMIT,
     ...limitOptions(limits),
+    rewriteUrl: originForm,
     // A request that crossed the close on a kept-alive connection is served (and told to go), not refused.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { AnswerSink, Flow, Forward } from '../passage.ts';
 import { readTarget } from '../routing/request-target.ts';
 import { cleanUp, cleanups, client, get, problemOf, turn, eventually } from '../testing/raw-http.ts';
+import { readPace } from './body-pace.ts';
 import { ClientSink, type ClientSinkSettings } from './client-sink.ts';
 import { ForwardedFields } from './forwarded.ts';
 import { RequestBody } from './request-body.ts';
@@ -265,7 +266,11 @@ describe('a request body', () => {
     const faults: string[] = [];
     const bodies: RequestBody[] = [];
     const server = createServer((request) => {
-      const body = new RequestBody(request, { bodyLimit: 1e9, bodyIdleTimeoutMs: 15_000, watch });
+      const body = new RequestBody(request, {
+        bodyLimit: 1e9,
+        pace: readPace({ minBytesPerSecond: 0 }),
+        watch,
+      });
       body.onFault(({ code }) => faults.push(code));
       bodies.push(body);
     });

@@ -2,6 +2,7 @@ import { HttpProblem } from '@mesh/problem';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ExchangeNotes } from '../passage.ts';
+import { BodyPace, slowBody, type PaceRules } from './body-pace.ts';
 import { sendContinue } from './expectations.ts';
 import type { Watch, Watched } from './watch.ts';
 
@@ -9,8 +10,8 @@ import type { Watch, Watched } from './watch.ts';
 export interface BodyLimits {
   /** Most bytes. */
   readonly bodyLimit: number;
-  /** Longest silence of a client in the middle of it, in ms; 0 = no limit. */
-  readonly bodyIdleTimeoutMs: number;
+  /** How slowly it may come; undefined: as slowly as it likes. */
+  readonly pace: PaceRules | undefined;
   readonly watch: Watch;
 }
 
@@ -25,8 +26,7 @@ export class RequestBody extends Readable implements Watched {
   readonly #notes: Pick<ExchangeNotes, 'bytesSent'> | undefined;
   #received = 0;
   #isAttached = false;
-  /** Since when the client's next bytes are awaited; undefined while the instance does not take any. */
-  #waitsSince: number | undefined;
+  #pace: BodyPace | undefined;
 
   /** @param notes where the bytes are counted, if anywhere. */
   constructor(source: IncomingMessage, limits: BodyLimits, notes?: Pick<ExchangeNotes, 'bytesSent'>) {
@@ -38,20 +38,18 @@ export class RequestBody extends Readable implements Watched {
     this.on('error', ignore);
   }
 
-  /** Sets who is told, once, what is wrong with the body: too many bytes, or none for too long. Nothing is passed on after it. */
+  /** Sets who is told, once, what is wrong with the body: too many bytes, or too slow ones. Nothing is passed on after it. */
   onFault(listener: (problem: HttpProblem) => void): void {
     this.#onFault = listener;
   }
 
   check(nowMs: number): void {
-    const { bodyIdleTimeoutMs } = this.#limits;
-    if (this.#waitsSince === undefined || nowMs - this.#waitsSince < bodyIdleTimeoutMs) return;
-    this.#fault(new HttpProblem('ERR_REQUEST_TIMEOUT', 'The rest of the request body did not come in time.'));
+    if (this.#pace?.isTooSlow(nowMs) === true) this.#fault(slowBody);
   }
 
   override _read(): void {
     if (!this.#isAttached) this.#attach();
-    this.#waitsSince ??= this.#limits.watch.nowMs;
+    this.#pace?.resume(this.#limits.watch.nowMs);
     this.#source.resume();
   }
 
@@ -65,7 +63,11 @@ export class RequestBody extends Readable implements Watched {
 
   #attach(): void {
     this.#isAttached = true;
-    if (this.#limits.bodyIdleTimeoutMs > 0) this.#limits.watch.add(this);
+    const { pace, watch } = this.#limits;
+    if (pace !== undefined) {
+      watch.add(this);
+      this.#pace = new BodyPace(pace, watch.nowMs);
+    }
     sendContinue(this.#source);
     this.#source.on('data', this.#onData).on('end', this.#onEnd);
     // These two stay until the source is closed, for the same reason.
@@ -76,10 +78,10 @@ export class RequestBody extends Readable implements Watched {
   readonly #onData = (chunk: Buffer): void => {
     this.#received += chunk.length;
     if (this.#notes !== undefined) this.#notes.bytesSent += chunk.length;
-    this.#waitsSince = this.#limits.watch.nowMs;
+    this.#pace?.add(chunk.length, this.#limits.watch.nowMs);
     if (this.#received > this.#limits.bodyLimit) this.#fault(tooLarge(this.#limits.bodyLimit));
     else if (!this.push(chunk)) {
-      this.#waitsSince = undefined;
+      this.#pace?.pause(this.#limits.watch.nowMs);
       this.#source.pause();
     }
   };

@@ -1,6 +1,7 @@
 import type { CallWishes } from '@mesh/service-client';
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage } from 'node:http';
+import { readPace, type BodyPaceOptions } from '../forward/body-pace.ts';
 import { ClientSink, type ClientSinkSettings } from '../forward/client-sink.ts';
 import { dispatcherTransport } from '../forward/dispatcher-transport.ts';
 import { acceptExpectations } from '../forward/expectations.ts';
@@ -19,8 +20,8 @@ import type { Route } from '../routing/route-schema.ts';
 export interface EngineOptions extends ForwardedOptions, TunnelOptions {
   /** Most bytes of a request body, declared or counted; above it 413. Default 10 MiB. */
   readonly bodyLimitBytes?: number;
-  /** Longest silence of a client in the middle of its request body in ms, 0 for any; then 408. Default 15 000. */
-  readonly bodyIdleTimeoutMs?: number;
+  /** How slowly a request body may come; beyond it 408. Default 256 bytes a second after 5 s, and no silence of 15 s. `false`: any. */
+  readonly bodyPace?: BodyPaceOptions | false;
   /** Longest silence within a response body in ms, 0 for any; streams of events may always be silent. Default 60 000. */
   readonly idleTimeoutMs?: number;
   /** Longest time for a whole exchange in ms; streams of events have none. Default 0, which is no limit: an upload may take its time. */
@@ -54,7 +55,7 @@ export class Engine {
     this.#tunnels = new Tunnels(watch, options);
     this.#body = {
       bodyLimit: wholeNumber('bodyLimitBytes', bodyLimitBytes),
-      bodyIdleTimeoutMs: wholeNumber('bodyIdleTimeoutMs', options.bodyIdleTimeoutMs ?? 15_000),
+      pace: options.bodyPace === false ? undefined : readPace(options.bodyPace),
       watch,
     };
     this.#pseudonym = options.pseudonym ?? 'mesh';

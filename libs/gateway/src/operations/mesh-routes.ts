@@ -6,6 +6,7 @@ import { readTrace } from '@mesh/trace-context';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { invocation, readBody, toCall, type Invocation, type InvocationAnswer } from './invoke.ts';
+import { goneSignal } from '../compose/gone-signal.ts';
 import { KnownServices } from '../known-services.ts';
 import { addMetrics, type MetricsSources } from './metrics-route.ts';
 import { alone, type Siblings } from './siblings.ts';
@@ -91,15 +92,6 @@ async function invoke(
   } catch (error) {
     throw known.explain(call.service, error);
   }
-}
-
-/** Aborts when the client goes away before its answer is out. */
-function goneSignal({ raw }: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  raw.once('close', () => {
-    if (!raw.writableFinished) controller.abort();
-  });
-  return controller.signal;
 }
 
 /** Our own answer always has a body; these statuses forbid one (RFC 9110, 15.3.5, 15.3.6, 15.4.5). */
