@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 
 /**
@@ -61,10 +60,10 @@ export interface TransportRequest {
 export type Body = string | Uint8Array | Readable | object | null | undefined;
 
 /** Parsed header or trailer fields. */
-export type Fields = IncomingHttpHeaders;
+export type Fields = Record<string, string | string[] | undefined>;
 
 /** Raw fields as they came: flat pairs of bytes or text. */
-export type RawFields = Buffer[] | string[] | IncomingHttpHeaders | null;
+export type RawFields = Buffer[] | string[] | Fields | null;
 
 /** Steers one exchange. */
 export interface Flow {
