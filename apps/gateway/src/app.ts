@@ -1,11 +1,21 @@
 import { dashboard } from '@mesh/dashboard';
-import { createGateway, gatewayHealth, inspectRoutes, meshRoutes, Upstream } from '@mesh/gateway';
+import {
+  cacheRoutes,
+  createGateway,
+  gatewayHealth,
+  inspectRoutes,
+  meshRoutes,
+  RouteMetrics,
+  TraceLog,
+  Upstream,
+} from '@mesh/gateway';
 import { createServiceClient } from '@mesh/service-client';
 import { createApp, guardOptions, type ServiceContext } from '@mesh/service-kit';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayConfig } from './config.ts';
 import { candidates } from './candidates.ts';
 import { monitorOf } from './monitor.ts';
+import { policiesOf } from './policies.ts';
 import { followRoutes, readRoutesFile } from './routes-file.ts';
 import { routes } from './routes.ts';
 import { shopRoutes } from './routes/shop.ts';
@@ -20,8 +30,9 @@ export interface GatewayContext extends ServiceContext {
 /** The API gateway, ready to listen. */
 export async function buildApp(
   config: GatewayConfig,
-  { identity, discovery, onReload }: GatewayContext,
+  { identity, discovery, siblings, onReload }: Omit<GatewayContext, 'siblings'> & Partial<GatewayContext>,
 ): Promise<FastifyInstance> {
+  const monitor = monitorOf(config, () => app.log);
   const circuitBreaker = {
     maximumFailuresAllowed: config.CIRCUIT_MAXIMUM_FAILURES,
     timeWindowInMilliseconds: config.CIRCUIT_TIME_WINDOW_MS,
@@ -32,6 +43,12 @@ export async function buildApp(
     circuitBreaker,
     strategy: config.LOAD_BALANCING,
     attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+    observer: {
+      attemptEnded: ({ service, instance, outcome, latencyMs }) => {
+        if (outcome !== 'ignored')
+          monitor?.record({ service, instance, ok: outcome === 'success', latencyMs });
+      },
+    },
   });
   const upstreams = {
     users: new Upstream({ service: 'user-service', circuitBreaker }),
@@ -46,7 +63,6 @@ export async function buildApp(
     client,
   };
 
-  const monitor = monitorOf(config, () => app.log);
   const app = createApp({
     identity,
     config,
@@ -63,24 +79,32 @@ export async function buildApp(
     monitor?.close();
     await client.close();
   });
+  const policies = await policiesOf(config, app);
+  const guard = guardOptions(config);
   await app.register(dashboard, { folder: new URL('../page/', import.meta.url) });
   await app.register(shopRoutes, { shop: new Shop(client, upstreams), instance: identity.instance });
+  const { cache, overload } = policies;
+  const observers = { metrics: new RouteMetrics(), traces: new TraceLog() };
   await app.register(meshRoutes, {
-    client,
+    ...{ client, guard, overload, cache, ...observers },
     upstreams: Object.values(upstreams),
-    guard: guardOptions(config),
+    ...(siblings && { siblings }),
   });
   const file = await readRoutesFile(config.GATEWAY_ROUTES);
   const gateway = createGateway({
     client,
     ...(file ?? { routes }),
+    policies: policies.routes,
+    observers,
+    ...(config.TRUSTED_PROXIES && { trustedProxies: config.TRUSTED_PROXIES }),
     bodyLimitBytes: config.BODY_LIMIT,
     instances: (service) => candidates(service, discovery, client),
     onRollback: (route, rolledBack) => {
       app.log.warn({ route, ...rolledBack }, 'a branch fails and was turned off');
     },
   });
-  await app.register(inspectRoutes, { gateway, guard: guardOptions(config) });
+  await app.register(inspectRoutes, { gateway, guard });
+  await app.register(cacheRoutes, { cache, guard });
   await app.register(gateway.plugin);
   if (file !== undefined) followRoutes(app, gateway, file, onReload);
   return app;

@@ -7,4 +7,5 @@ await runService({
   config: () => readConfig(gatewayConfig, process.env),
   build: (config, context) =>
     buildApp(config, { ...context, onReload: (reload) => process.on('SIGHUP', reload) }),
+  workers: ({ WORKERS }) => WORKERS,
 });

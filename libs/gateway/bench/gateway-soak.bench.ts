@@ -30,8 +30,8 @@ const everyMs = Number(options.every) * 1_000;
 
 /** By how much each may rise from the first sample to the last, along the line through all of them. */
 const mayRise: Readonly<Record<string, number>> = {
-  heapMB: 3,
-  externalMB: 3,
+  heapMB: 2,
+  externalMB: 2,
   sockets: 16,
   timers: 4,
   otherHandles: 2,

@@ -13,6 +13,7 @@ import { figure } from '../../../tools/contest.mts';
 import { Contender } from './contender.ts';
 import { generator, load } from './load.ts';
 import { keepIdle, notReading, peakMB, rssMB } from './memory.ts';
+import { canPin, mostSockets } from './machine.ts';
 import { installPeers } from './peers.ts';
 import { profile } from './profile.ts';
 import * as report from './report.ts';
@@ -58,7 +59,7 @@ for (const name of field) {
   }
 }
 console.log(
-  `node ${process.version}, load by ${generator}, instances by ${upstreams.server}, one core for the proxy`,
+  `node ${process.version}, load by ${generator}, instances by ${upstreams.server}, ${canPin ? 'one core for the proxy' : 'no core of its own'}`,
 );
 
 const among = (...names: string[]): Contender[] => contenders.filter(({ name }) => names.includes(name));
@@ -148,8 +149,11 @@ const sections: Record<string, () => Promise<void>> = {
     for (const contender of among('ours', 'http-proxy')) {
       const url = contender.origin + '/items';
       const state = { held: 0, release: (): void => undefined };
+      await load({ url, connections: 64, seconds: 1 });
       const before = await rssMB(contender);
-      const peak = await peakMB(contender, async () => Object.assign(state, await keepIdle(url, 10_000)));
+      const peak = await peakMB(contender, async () =>
+        Object.assign(state, await keepIdle(url, Math.min(10_000, mostSockets()))),
+      );
       figure(`${contender.name}: connections held`, state.held);
       figure(`${contender.name}: KB of memory for each`, ((peak - before) * 1e3) / state.held);
       const busy = await load({ url, connections: 64, seconds });

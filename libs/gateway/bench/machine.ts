@@ -6,7 +6,16 @@ export function isInstalled(program: string): boolean {
   return spawnSync(program, ['-v'], { stdio: 'ignore' }).error === undefined;
 }
 
-const canPin = process.platform === 'linux' && availableParallelism() > 1 && isInstalled('taskset');
+/** How many sockets this process may hold, with some left for everything else. */
+export function mostSockets(): number {
+  const { userLimits } = process.report.getReport() as {
+    userLimits?: { open_files?: { soft?: number | string } };
+  };
+  const limit = Number(userLimits?.open_files?.soft);
+  return Number.isFinite(limit) ? limit - 500 : Infinity;
+}
+
+export const canPin = process.platform === 'linux' && availableParallelism() > 1 && isInstalled('taskset');
 
 /** The proxy has the last core for itself; load and instances share the first. */
 export function pinned(role: 'proxy' | 'load', command: readonly string[]): readonly string[] {

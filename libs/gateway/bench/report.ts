@@ -51,7 +51,14 @@ export function judge(scores: Scores, goals: readonly Ratio[], of: (score: Score
   const ours = scores.get('ours');
   for (const { against, atMost } of goals) {
     const other = scores.get(against);
-    if (ours && other) figure(`ours / ${against}`, of(ours) / of(other), atMost);
-    else console.log(`  skipped ours / ${against}: not measured here`);
+    if (ours === undefined || other === undefined) {
+      console.log(`  skipped ours / ${against}: not measured here`);
+    } else if (ours.failed + other.failed > 0) {
+      figure(
+        `ours / ${against}: requests that failed, so that it means nothing`,
+        ours.failed + other.failed,
+        0,
+      );
+    } else figure(`ours / ${against}`, of(ours) / of(other), atMost);
   }
 }

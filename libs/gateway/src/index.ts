@@ -30,12 +30,7 @@ export { LoopDelay, type DelaySource, type LoopDelayOptions } from './operations
 export type { CacheCounts, MetricFamily } from './operations/metric-families.ts';
 export type { MetricsSources } from './operations/metrics-route.ts';
 export { Observation, type Observers } from './operations/observation.ts';
-export {
-  Overload,
-  prioritySchema,
-  type OverloadOptions,
-  type OverloadSnapshot,
-} from './operations/overload.ts';
+export { Overload, type OverloadOptions, type OverloadSnapshot } from './operations/overload.ts';
 export { RouteMetrics, type RouteMetricsOptions, type RouteSeries } from './operations/route-metrics.ts';
 export type { Siblings } from './operations/siblings.ts';
 export {
@@ -75,3 +70,18 @@ export type { Aggregate, AggregateOptions, PartMeta } from './compose/aggregate.
 export { goneSignal } from './compose/gone-signal.ts';
 export { part } from './compose/part.ts';
 export type { Part, PartContext, PartOptions } from './compose/part.ts';
+
+export { createApiKey, hashApiKey, type NewApiKey } from './auth/api-key.ts';
+export { ApiKeys, apiKeysSchema, readApiKeys, type ApiKeyRecord } from './auth/api-keys.ts';
+export { authSchema, type AuthRules, type AuthRulesInput } from './auth/auth-rules.ts';
+export { authentication, identityHeader, type AuthenticationOptions } from './auth/authentication.ts';
+export { corsSchema, routeCors, type CorsOptions, type CorsRules } from './auth/cors.ts';
+export { IdentitySigner, type IdentitySignerOptions } from './auth/identity-signer.ts';
+export type { JwtAlgorithm } from './auth/jwt-algorithms.ts';
+export type { JwtKeys } from './auth/jwt-keys.ts';
+export { JwtVerifier, type JwtOptions, type Verdict } from './auth/jwt-verifier.ts';
+export type { RemoteKeysOptions } from './auth/remote-keys.ts';
+export { rateLimit, type RateLimitOptions } from './limits/rate-limit.ts';
+export { rateLimitSchema, type RateLimitRules, type RateLimitRulesInput } from './limits/rate-limit-rules.ts';
+export { SharedCounts, type RedisLike, type SharedCountsOptions } from './limits/shared-counts.ts';
+export type { AnswerSink, Flow, Forward, Identity, Passage, Refusal, Stage } from './passage.ts';

@@ -1,15 +1,19 @@
 /**
- * CPU time that one request costs the calling process, user and system, with the servers in another process: a busy machine changes
- * the clock on the wall, but hardly this. Rounds alternate, medians count, goals are ratios inside one run.
+ * What the client costs above bare undici: CPU time of one request (user + system of the calling process; the servers are another one).
+ * Every contender has a process of its own, rounds alternate, medians count, and goals are ratios inside one run.
  */
-import { spawn } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Agent, type Dispatcher } from 'undici';
 import { figure } from '../../../tools/contest.mts';
-import { callContext, createCallContext, createServiceClient, type ServiceClient } from '../src/index.ts';
+import type { Kind } from './caller.mts';
 
-const [rounds, requests, inFlight] = [15, 6000, 64];
+const [rounds, requests] = [15, 4000];
+const kinds: readonly Kind[] = [
+  ...(['undici', 'undici, our headers', 'client, 3'] as const),
+  ...(['client, 100', 'client, 1000', 'client, new trace'] as const),
+];
 
 const serverSource = `
   import { createServer } from 'node:http';
@@ -24,125 +28,52 @@ const serverSource = `
 const servers = spawn(process.execPath, ['--input-type=module', '--eval', serverSource]);
 const ports: number[] = [];
 for await (const line of createInterface({ input: servers.stdout })) {
-  ports.push(Number(line));
-  if (ports.length === 3) break;
+  if (ports.push(Number(line)) === 3) break;
 }
 
-const requestHeaders = [
-  ['host', 'mesh.test'],
-  ['user-agent', 'bench'],
-  ['accept', 'application/json'],
-  ['x-forwarded-for', '127.0.0.1'],
-].flat();
-
-type Send = (done: (error?: Error) => void) => void;
-
-/** A caller that wants nothing but the end. */
-class Reader implements Dispatcher.DispatchHandler {
-  readonly #done: (error?: Error) => void;
-
-  constructor(done: (error?: Error) => void) {
-    this.#done = done;
-  }
-  onRequestStart(): void {}
-  onResponseStart(): void {}
-  onResponseData(): void {}
-  onResponseEnd(): void {
-    this.#done();
-  }
-  onResponseError(_: unknown, error: Error): void {
-    this.#done(error);
-  }
-}
-
-const agent = new Agent({ connections: 256 });
-let turn = 0;
-const bare: Send = (done) => {
-  const origin = `http://127.0.0.1:${ports[turn++ % ports.length] ?? 0}`;
-  agent.dispatch(
-    { origin, path: '/users', method: 'GET', headers: requestHeaders, bodyTimeout: 30_000 },
-    new Reader(done),
-  );
-};
-
-function clientOf(count: number): ServiceClient {
-  const instances = Array.from({ length: count }, (_, i) => ({
-    id: `user-${i}`,
-    host: '127.0.0.1',
-    port: ports[i % ports.length] ?? 0,
-  }));
-  const resolution = { instances };
-  return createServiceClient({
-    discovery: { peek: () => resolution, resolve: () => Promise.resolve(resolution) },
+async function start(kind: Kind): Promise<ChildProcess> {
+  const caller = fork(join(import.meta.dirname, 'caller.mts'), [kind, ports.join(',')], {
+    execArgv: ['--conditions=@mesh/source'],
   });
+  await once(caller, 'message');
+  return caller;
 }
 
-const through =
-  ({ dispatcher }: ServiceClient): Send =>
-  (done) => {
-    dispatcher.dispatch(
-      {
-        origin: 'http://user-service',
-        path: '/users',
-        method: 'GET',
-        headers: requestHeaders,
-        bodyTimeout: 30_000,
-        [callContext]: createCallContext({ timeoutMs: 30_000 }),
-      } as Dispatcher.DispatchOptions,
-      new Reader(done),
-    );
-  };
-
-/** CPU microseconds for each of `count` requests, so many in flight at a time. */
-async function cpuMicroseconds(send: Send, count: number): Promise<number> {
-  const start = process.cpuUsage();
-  let left = count;
-  await new Promise<void>((resolve, reject) => {
-    let open = 0;
-    const next = (error?: Error): void => {
-      open -= 1;
-      if (error !== undefined) reject(error);
-      else if (left > 0) begin();
-      else if (open === 0) resolve();
-    };
-    const begin = (): void => {
-      left -= 1;
-      open += 1;
-      send(next);
-    };
-    for (let i = 0; i < inFlight; i++) begin();
-  });
-  const { user, system } = process.cpuUsage(start);
-  return (user + system) / count;
+async function measure(caller: ChildProcess): Promise<number> {
+  caller.send(requests);
+  const [micros] = (await once(caller, 'message')) as [number];
+  return micros;
 }
 
-const clients = [3, 100, 1000].map((count) => ({ count, client: clientOf(count) }));
-const contenders: { readonly name: string; readonly send: Send }[] = [
-  { name: 'undici Agent.dispatch, three origins in turn', send: bare },
-  ...clients.map(({ count, client }) => ({
-    name: `client.dispatcher, ${count} instances`,
-    send: through(client),
-  })),
-];
-const samples = contenders.map((): number[] => []);
-for (const { send } of contenders) await cpuMicroseconds(send, requests);
+const callers = new Map<Kind, ChildProcess>();
+for (const kind of kinds) callers.set(kind, await start(kind));
+const samples = new Map<Kind, number[]>(kinds.map((kind) => [kind, []]));
+for (const caller of callers.values()) for (let warmUp = 0; warmUp < 5; warmUp++) await measure(caller);
 for (let round = 0; round < rounds; round++) {
-  for (const [i, { send }] of contenders.entries()) {
-    globalThis.gc?.();
-    samples[i]?.push(await cpuMicroseconds(send, requests));
+  for (const kind of round % 2 ? [...kinds].reverse() : kinds) {
+    const caller = callers.get(kind);
+    if (caller !== undefined) samples.get(kind)?.push(await measure(caller));
   }
 }
-const medians = samples.map((values) => [...values].sort((a, b) => a - b)[rounds >> 1] ?? NaN);
 
-console.log(`\nCPU time of one request in µs, the servers in another process, ${inFlight} in flight`);
-for (const [i, { name }] of contenders.entries()) figure(name, medians[i] ?? NaN);
-const [none = NaN, three = NaN, hundred = NaN, thousand = NaN] = medians;
-console.log('\nratios');
-figure('3 instances / bare undici', three / none, 1.15);
-figure('100 instances / 3 instances', hundred / three, 1.1);
-figure('1 000 instances / 3 instances', thousand / three, 1.1);
+const sorted = (kind: Kind): number[] => [...(samples.get(kind) ?? [])].sort((a, b) => a - b);
+const median = (kind: Kind): number => sorted(kind)[rounds >> 1] ?? NaN;
+const quiet = (kind: Kind): number => sorted(kind)[0] ?? NaN;
 
-for (const { client } of clients) await client.close();
-await agent.close();
+console.log('\nCPU time of one request in µs: median, and in the quietest round');
+for (const kind of kinds) {
+  console.log(
+    `  ${kind.padEnd(24)} ${median(kind).toFixed(1).padStart(8)} ${quiet(kind).toFixed(1).padStart(8)}`,
+  );
+}
+console.log('\nratios of medians');
+figure('3 instances / bare undici', median('client, 3') / median('undici'), 1.15);
+figure('100 instances / 3 instances', median('client, 100') / median('client, 3'), 1.1);
+figure('1 000 instances / 3 instances', median('client, 1000') / median('client, 3'), 1.1);
+console.log('\nof the quietest rounds');
+figure('3 instances / bare undici', quiet('client, 3') / quiet('undici'));
+figure('3 instances / undici with the same headers', quiet('client, 3') / quiet('undici, our headers'));
+
+for (const caller of callers.values()) caller.disconnect();
 servers.kill();
 await once(servers, 'exit');

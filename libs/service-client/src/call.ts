@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { errors } from 'undici';
 import { Attempt } from './attempt.ts';
+import { CallFlow } from './call-flow.ts';
 import type { CallContext, ServiceDispatchOptions } from './call-context.ts';
 import type { CallRules } from './call-policy.ts';
 import { withDebugHeaders } from './debug-headers.ts';
@@ -14,8 +14,7 @@ import type { ServicePool } from './service-pool.ts';
 import { Rivals } from './rivals.ts';
 import type { Entrant, ServiceGates } from './service-gates.ts';
 import type { Stack } from './stack.ts';
-import { Alarm } from './timer-wheel.ts';
-import type { Fields, Flow, Handler, RawFields } from './transport.ts';
+import type { Fields, Handler } from './transport.ts';
 
 /** What belongs to one call. */
 export interface CallParts {
@@ -47,7 +46,7 @@ const ignoreError = (): undefined => undefined;
  *
  * Nothing is retried once a byte of a response head was passed on.
  */
-export class Call extends Alarm implements Flow, Entrant {
+export class Call extends CallFlow implements Entrant {
   readonly stack: Stack;
   readonly options: ServiceDispatchOptions;
   readonly handler: Handler;
@@ -59,14 +58,14 @@ export class Call extends Alarm implements Flow, Entrant {
   readonly isService: boolean;
   /** Of the service, as the newest attempt found it. */
   pool: ServicePool | undefined;
-  aborted = false;
-  reason: Error | null = null;
   retries = 0;
   /** When the whole call has to be over. */
   deadlineAt = Infinity;
   readonly startedAt: number;
-  /** The attempt whose answer is passed on. */
-  #passed: Attempt | undefined = undefined;
+  /** Longest silence of an attempt before its head, in milliseconds; 0 = no limit. */
+  readonly attemptTimeoutMs: number;
+  /** Longest silence between two chunks of a body, in milliseconds; 0 = no limit. */
+  readonly bodyTimeoutMs: number;
   /** The newest attempt. */
   #attempt: Attempt | undefined = undefined;
   #over = false;
@@ -91,59 +90,13 @@ export class Call extends Alarm implements Flow, Entrant {
     this.pool = pool;
     this.name = name;
     this.isService = isService;
+    this.attemptTimeoutMs = options.headersTimeout ?? rules.attemptTimeoutMs;
+    this.bodyTimeoutMs = options.bodyTimeout ?? rules.bodyTimeoutMs;
     this.startedAt = stack.clock.read();
   }
 
   get clock(): EventClock {
     return this.stack.clock;
-  }
-
-  get paused(): boolean {
-    return this.#passed?.flow?.paused ?? false;
-  }
-
-  get rawHeaders(): RawFields {
-    return this.#passed?.flow?.rawHeaders ?? null;
-  }
-
-  set rawHeaders(headers: RawFields) {
-    const flow = this.#passed?.flow;
-    if (flow !== undefined) flow.rawHeaders = headers;
-  }
-
-  get rawTrailers(): RawFields {
-    return this.#passed?.flow?.rawTrailers ?? null;
-  }
-
-  set rawTrailers(trailers: RawFields) {
-    const flow = this.#passed?.flow;
-    if (flow !== undefined) flow.rawTrailers = trailers;
-  }
-
-  /** Longest silence of an attempt before its head, in milliseconds; 0 = no limit. */
-  get attemptTimeoutMs(): number {
-    return this.options.headersTimeout ?? this.rules.attemptTimeoutMs;
-  }
-
-  /** Longest silence between two chunks of a body, in milliseconds; 0 = no limit. */
-  get bodyTimeoutMs(): number {
-    return this.options.bodyTimeout ?? this.rules.bodyTimeoutMs;
-  }
-
-  pause(): void {
-    this.#passed?.flow?.pause();
-  }
-
-  resume(): void {
-    this.#passed?.flow?.resume();
-  }
-
-  abort(reason?: Error): void {
-    if (this.aborted) return;
-    this.aborted = true;
-    this.reason = reason ?? new errors.RequestAbortedError();
-    this.clock.read();
-    this.#stop(this.reason, true);
   }
 
   start(gates: ServiceGates | undefined): void {
@@ -208,7 +161,7 @@ export class Call extends Alarm implements Flow, Entrant {
 
   /** A final head has come: true when it is passed on, false when the attempt is discarded for a retry. */
   head(attempt: Attempt, status: number, headers: Fields): boolean {
-    if (this.#passed === undefined && status >= 400) {
+    if (this.passed === undefined && status >= 400) {
       const retryAfterMs = readRetryAfterMs(headers['retry-after']);
       const failure = { sent: true, connection: false, retryAfterMs };
       if (!this.stack.retries) this.#report(failure);
@@ -227,7 +180,7 @@ export class Call extends Alarm implements Flow, Entrant {
 
   /** From here on the caller sees this attempt, for better or worse. */
   pass(attempt: Attempt): void {
-    this.#passed = attempt;
+    this.passed = attempt;
     if (this.#rivals === undefined) return;
     this.#rivals.drop(attempt);
     this.#rivals.cancel(undefined);
@@ -245,7 +198,7 @@ export class Call extends Alarm implements Flow, Entrant {
     if (this.#over || this.#yield(attempt) || attempt !== this.#attempt) return;
     const failure = { sent: this.context.sent ?? attempt.sent, connection: true };
     if (!this.stack.retries) this.#report(failure);
-    else if (this.#passed === undefined && kind !== 'other') {
+    else if (this.passed === undefined && kind !== 'other') {
       if (isStale && this.#rescue()) return;
       if (this.#retry(failure)) return;
     }
@@ -263,7 +216,7 @@ export class Call extends Alarm implements Flow, Entrant {
 
   /** One of several attempts has failed: the call goes on with the others. False when there is no other. */
   #yield(attempt: Attempt): boolean {
-    if (this.#passed !== undefined || this.#rivals === undefined) return false;
+    if (this.passed !== undefined || this.#rivals === undefined) return false;
     if (this.#rivals.drop(attempt)) return true;
     if (attempt !== this.#attempt || this.#rivals.count === 0) return false;
     this.#attempt = this.#rivals.take();
@@ -296,7 +249,7 @@ export class Call extends Alarm implements Flow, Entrant {
   #expire(): void {
     const timeoutMs = Math.round(this.deadlineAt - this.startedAt);
     const { instance } = this.context;
-    this.#stop(
+    this.stop(
       new TimeoutError(`the call did not end within ${timeoutMs} ms`, { timeoutMs, instance }),
       false,
     );
@@ -325,7 +278,7 @@ export class Call extends Alarm implements Flow, Entrant {
   #planHedge(): void {
     const { rules, options } = this;
     this.stack.timers.clear(this.#hedge);
-    if (this.#over || this.#passed !== undefined || this.#hedges >= rules.maxHedges) return;
+    if (this.#over || this.passed !== undefined || this.#hedges >= rules.maxHedges) return;
     if (!isHeld(options.body) || !isIdempotent(options)) return;
     this.#hedge = this.stack.timers.set(() => {
       this.#sendBeside();
@@ -334,7 +287,7 @@ export class Call extends Alarm implements Flow, Entrant {
 
   #sendBeside(): void {
     const slow = this.#attempt;
-    if (this.#over || this.#passed !== undefined || slow?.state !== 'live') return;
+    if (this.#over || this.passed !== undefined || slow?.state !== 'live') return;
     this.clock.read();
     if (!this.stack.hasOthers(this) || !this.stack.withdraw(this)) return;
     this.#hedges += 1;
@@ -394,8 +347,9 @@ export class Call extends Alarm implements Flow, Entrant {
   }
 
   /** The caller's abort, or the deadline. */
-  #stop(reason: Error, aborted: boolean): void {
+  protected override stop(reason: Error, aborted: boolean): void {
     if (this.#over) return;
+    this.clock.read();
     this.#finish();
     this.#attempt?.cancel(reason);
     this.#rivals?.cancel(reason);

@@ -29,6 +29,9 @@ const undiciCodes = new Set([
   'UND_ERR_RES_EXCEEDED_MAX_SIZE',
 ]);
 
+/** Of OpenSSL and of Node's own checks: a certificate that is not trusted, a handshake that failed. */
+const tlsCode = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
+
 /**
  * Sorts an error by its code. `sent` tells whether the request had been written: from then on a bare ECONNRESET may be
  * the caller's own body stream breaking off (Node's IncomingMessage says so), and only the errors of a system call are
@@ -43,7 +46,7 @@ export function errorKind(error: unknown, sent: boolean): ErrorKind {
   if (name === 'HTTPParserError') return 'network';
   if (typeof code !== 'string') return 'other';
   if (timeouts.has(code)) return 'timeout';
-  if (undiciCodes.has(code)) return 'network';
+  if (undiciCodes.has(code) || tlsCode.test(code)) return 'network';
   return systemCodes.has(code) && (!sent || syscall !== undefined) ? 'network' : 'other';
 }
 

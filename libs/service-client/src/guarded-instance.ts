@@ -20,17 +20,23 @@ const textOf = (value: unknown): string => (typeof value === 'string' ? value : 
 /** Most route classes that an instance keeps circuits for; calls of further ones share the instance's own. */
 const maxRouteClasses = 100;
 
+/** Is shown every circuit that is made, with its route class if it has one. */
+export type CircuitWatch = (breaker: CircuitBreaker, routeClass: string | undefined) => void;
+
 /** The circuits of an instance: its own, and one for each route class that was asked for. They outlive changes of its record. */
 export class Circuits {
   readonly own: CircuitBreaker;
   readonly #name: string;
   readonly #options: CircuitBreakerOptions | undefined;
+  readonly #watch: CircuitWatch | undefined;
   #classes: Map<string, CircuitBreaker> | undefined;
 
-  constructor(name: string, options: CircuitBreakerOptions | undefined) {
+  constructor(name: string, options: CircuitBreakerOptions | undefined, watch?: CircuitWatch) {
     this.#name = name;
     this.#options = options;
+    this.#watch = watch;
     this.own = new CircuitBreaker({ ...options, name });
+    watch?.(this.own, undefined);
   }
 
   of(routeClass: string | undefined, options?: CircuitBreakerOptions): CircuitBreaker {
@@ -42,6 +48,7 @@ export class Circuits {
     const name = `${this.#name} ${routeClass}`;
     const breaker = new CircuitBreaker({ ...this.#options, ...options, name });
     this.#classes.set(routeClass, breaker);
+    this.#watch?.(breaker, routeClass);
     return breaker;
   }
 }

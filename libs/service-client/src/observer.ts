@@ -48,10 +48,11 @@ export interface Observer {
   rescued?(event: { readonly service: string; readonly instance: string | undefined }): void;
   /** A call ended without asking an instance: refused by a gate, or nobody is there. */
   rejected?(event: { readonly service: string; readonly code: string; readonly error: Error }): void;
-  /** A circuit opened or closed; `instance` may name a route class too. */
+  /** A circuit of an instance, or of one of its route classes, changed. */
   circuitChanged?(event: {
     readonly service: string;
     readonly instance: string;
+    readonly routeClass?: string;
     readonly state: 'open' | 'half-open' | 'closed';
   }): void;
 }

@@ -25,6 +25,6 @@ test('a process waits for its call, back-off included, and then ends by itself w
   `;
   const flags = ['--conditions=@mesh/source', '--input-type=module', '--eval', script];
   // A process that hangs is killed, and one that dies in back-off exits with 13: either fails the test.
-  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 4000, env: {} });
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 20_000, env: {} });
   expect(stdout.trim()).toBe('2');
-});
+}, 30_000);

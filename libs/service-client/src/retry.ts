@@ -4,7 +4,6 @@ import { readRules, usualRules, type RetryRules } from './call-policy.ts';
 import { integer } from './options.ts';
 import type { CallResult } from './observer.ts';
 import { Stack, type RetryParts } from './stack.ts';
-import type { Handler } from './transport.ts';
 
 /** Options of {@link retry}. */
 export interface RetryOptions extends RetryBudgetOptions, RetryRules {
@@ -55,6 +54,6 @@ export function retry(options: RetryOptions = {}): Dispatcher.DispatcherComposeI
   };
   return (next) => {
     const stack = new Stack({ ...parts, next });
-    return (call, handler) => stack.dispatch(call, handler as Handler);
+    return (call, handler) => stack.dispatch(call, handler);
   };
 }

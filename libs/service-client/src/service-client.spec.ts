@@ -598,7 +598,7 @@ describe('what stays behind', () => {
         `no socket left, seed ${seed}`,
       );
     }
-  });
+  }, 30_000);
 
   test('connections are reused, also when answers are discarded', async () => {
     const [good, bad] = [await upstream('good'), await upstream('bad', 503)];

@@ -225,9 +225,9 @@ function known<T extends object>(fields: T): Known<T> {
 }
 
 function poolOptions(options: ServiceClientOptions, transport: Transport): ServicePoolOptions {
-  const { strategy, balancing, circuitBreaker, maxServices, services, retry } = options;
+  const { strategy, balancing, circuitBreaker, maxServices, services, retry, observer } = options;
   return {
-    ...known({ strategy, balancing, circuitBreaker, maxServices, services, retryBudget: retry }),
+    ...known({ strategy, balancing, circuitBreaker, maxServices, services, retryBudget: retry, observer }),
     transport,
   };
 }

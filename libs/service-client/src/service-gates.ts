@@ -64,7 +64,10 @@ export class ServiceGates {
       return;
     }
     const permit = this.#bulkhead.tryAcquire();
-    if (permit !== undefined) call.enter(() => permit.settle('success'));
+    if (permit !== undefined)
+      call.enter(() => {
+        permit.settle('success');
+      });
     else if (this.#maxQueue === 0) this.#refuse(call, new BulkheadFullError(this.#name, 'queue-full'));
     else this.#queue(this.#bulkhead, call);
   }
@@ -79,7 +82,10 @@ export class ServiceGates {
     room.acquire({ signal: abort.signal }).then(
       (permit) => {
         if (isGone) permit.settle('ignored');
-        else call.enter(() => permit.settle('success'));
+        else
+          call.enter(() => {
+            permit.settle('success');
+          });
       },
       (error: unknown) => {
         if (isGone) this.#limiter?.giveBack();

@@ -7,7 +7,8 @@ import type { CallContext } from './call-context.ts';
 import { CallPolicy, type CallPolicyOptions, type CallRules } from './call-policy.ts';
 import type { ServiceInstance } from './discovery.ts';
 import { EventClock } from './event-clock.ts';
-import { addressOf, Circuits, GuardedInstance, type Asking } from './guarded-instance.ts';
+import { addressOf, Circuits, GuardedInstance, type Asking, type CircuitWatch } from './guarded-instance.ts';
+import type { Observer } from './observer.ts';
 import { integer } from './options.ts';
 import { ServiceFigures, type ServiceFiguresSnapshot } from './service-figures.ts';
 import { ServiceGates, type GateOptions } from './service-gates.ts';
@@ -49,6 +50,8 @@ export interface ServicePoolOptions {
   readonly clock?: { now(): number };
   /** What opens the connections to the instances; without it the request goes to the next dispatcher, with the instance's origin. */
   readonly transport?: Transport;
+  /** Is told of changes of circuits. */
+  readonly observer?: Observer;
 }
 
 /** One instance as it stands now. */
@@ -76,7 +79,7 @@ export interface InstanceSnapshot {
 export interface ServiceSnapshot {
   readonly instances: readonly InstanceSnapshot[];
   /** What was done for it. */
-  readonly figures: ServiceFiguresSnapshot;
+  readonly figures?: ServiceFiguresSnapshot;
 }
 
 const nobody: ReadonlySet<string> = new Set();
@@ -89,6 +92,7 @@ export class ServicePool {
   readonly #policy: CallPolicy | undefined;
   readonly #circuitBreaker: CircuitBreakerOptions | undefined;
   readonly #transport: Transport | undefined;
+  readonly #observer: Observer | undefined;
   readonly #clock: EventClock;
   readonly #balancer: LoadBalancer<GuardedInstance>;
   readonly #asking: Asking = { routeClass: undefined, options: undefined };
@@ -106,6 +110,7 @@ export class ServicePool {
     this.#policy = own && new CallPolicy(own);
     this.#circuitBreaker = circuitBreaker;
     this.#transport = options.transport;
+    this.#observer = options.observer;
     this.#clock = clock ?? new EventClock(options.clock ?? performance);
     this.#balancer = new LoadBalancer<GuardedInstance>({
       ...balancing,
@@ -199,8 +204,21 @@ export class ServicePool {
     const circuits =
       known !== undefined && known.instance.incarnation === instance.incarnation
         ? known.circuits
-        : new Circuits(`${this.name}/${instance.id}`, this.#circuitBreaker);
+        : new Circuits(`${this.name}/${instance.id}`, this.#circuitBreaker, this.#watch(instance.id));
     return new GuardedInstance(instance, circuits, this.#asking, this.#connect(instance));
+  }
+
+  #watch(instance: string): CircuitWatch | undefined {
+    const observer = this.#observer;
+    if (observer?.circuitChanged === undefined) return undefined;
+    return (breaker, routeClass) => {
+      breaker.on('stateChange', ({ to: state }) => {
+        observer.circuitChanged?.({
+          ...{ service: this.name, instance, state },
+          ...(routeClass !== undefined && { routeClass }),
+        });
+      });
+    };
   }
 
   #connect(instance: ServiceInstance): Peer | undefined {
@@ -329,7 +347,9 @@ export class ServicePools {
   }
 }
 
-function gatesOf(services: ServicePoolOptions['services'] = {}): ReadonlyMap<string, ServiceGates> | undefined {
+function gatesOf(
+  services: ServicePoolOptions['services'] = {},
+): ReadonlyMap<string, ServiceGates> | undefined {
   const gates = new Map<string, ServiceGates>();
   for (const [name, options] of Object.entries(services)) {
     const { bulkhead, rateLimit } = options;

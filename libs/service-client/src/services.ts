@@ -3,7 +3,6 @@ import { readRules, usualRules } from './call-policy.ts';
 import type { Discovery } from './discovery.ts';
 import { ServicePools, type ServicePoolOptions } from './service-pool.ts';
 import { Stack } from './stack.ts';
-import type { Handler } from './transport.ts';
 
 /** Options of {@link services}. */
 export interface ServicesOptions extends ServicePoolOptions {
@@ -41,6 +40,6 @@ export function services(
   const pools = options.pools ?? new ServicePools(options);
   return (next) => {
     const stack = new Stack({ mesh: { discovery, pools }, rules, next });
-    return (call, handler) => stack.dispatch(call, handler as Handler);
+    return (call, handler) => stack.dispatch(call, handler);
   };
 }

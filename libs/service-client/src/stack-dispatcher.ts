@@ -4,7 +4,7 @@ import type { Stack } from './stack.ts';
 import type { Handler, Transport } from './transport.ts';
 
 /** Node's own type of the wrapper does not tell of it. */
-const { wrapHandler } = Dispatcher1Wrapper as unknown as { wrapHandler(handler: unknown): Handler };
+const { wrapHandler } = Dispatcher1Wrapper as unknown as { wrapHandler: (handler: unknown) => Handler };
 
 /** How long `close()` of a dispatcher waits for requests under way, in milliseconds. */
 const graceMs = 5000;

@@ -131,10 +131,7 @@ export class Stack {
     const { mesh, next } = this.#parts;
     if (mesh === undefined || !call.isService) {
       const headers = call.headers.pairs as string[];
-      next(
-        { ...call.options, headers, [callContext]: call.context } as ServiceDispatchOptions,
-        attempt as never,
-      );
+      next({ ...call.options, headers, [callContext]: call.context } as ServiceDispatchOptions, attempt);
       return;
     }
     const known = mesh.discovery.peek(call.name);
@@ -162,7 +159,14 @@ export class Stack {
     if (call.pool !== undefined) call.pool.figures.retries += 1;
     const { observer } = this.#parts;
     if (observer?.retried === undefined) return;
-    tell(() => observer.retried?.({ service: call.name, instance: call.context.instance, retries: call.retries, delayMs }));
+    tell(() =>
+      observer.retried?.({
+        service: call.name,
+        instance: call.context.instance,
+        retries: call.retries,
+        delayMs,
+      }),
+    );
   }
 
   hedged(call: Call): void {
@@ -198,7 +202,7 @@ export class Stack {
 
   #dispatchFixed(options: ServiceDispatchOptions, handler: Handler): boolean {
     const { retry, next, rules } = this.#parts;
-    if (retry === undefined) return next(options, handler as never);
+    if (retry === undefined) return next(options, handler);
     const context = contextOf(options) ?? createCallContext();
     const headers = { pairs: flatPairs(options.headers), trace: undefined, timeLeftMs: undefined };
     const name = String(options.origin);
@@ -293,7 +297,7 @@ export class Stack {
   #sendOn({ options }: Call, attempt: Attempt, headers: string[]): void {
     const { origin = '' } = attempt;
     // The call keeps the limits itself: undici's own timers are up to a second late, and begin after the connect.
-    this.#parts.next({ ...options, origin, headers, headersTimeout: 0, bodyTimeout: 0 }, attempt as never);
+    this.#parts.next({ ...options, origin, headers, headersTimeout: 0, bodyTimeout: 0 }, attempt);
   }
 }
 

@@ -89,7 +89,7 @@ export class UndiciTransport implements Transport {
     return (options, callback) => {
       connect(options, (...result: Parameters<typeof callback>) => {
         const socket: Socket | TLSSocket | null = result[1];
-        socket?.on('error', (error) => {
+        socket?.on('error', (error: Error) => {
           if (socket.bytesRead > 0) this.#reused.add(error);
         });
         callback(...result);
@@ -122,7 +122,7 @@ class UndiciPeer implements Peer {
 
   send(request: TransportRequest, sink: Sink, fresh: boolean): void {
     if (fresh) this.#sendAlone(request, sink);
-    else this.#pool.dispatch(request as Dispatcher.DispatchOptions, sink as Dispatcher.DispatchHandler);
+    else this.#pool.dispatch(request as Dispatcher.DispatchOptions, sink);
   }
 
   wasReused(error: Error): boolean {
@@ -148,10 +148,7 @@ class UndiciPeer implements Peer {
     const { connect, allowH2 } = this.#options;
     const client = new Client(this.#origin, { connect, allowH2, maxHeaderSize } as Client.Options);
     open.add(client);
-    client.dispatch(
-      { ...request, reset: true } as Dispatcher.DispatchOptions,
-      sink as Dispatcher.DispatchHandler,
-    );
+    client.dispatch({ ...request, reset: true } as Dispatcher.DispatchOptions, sink);
     void closed(client).then(() => open.delete(client));
   }
 }

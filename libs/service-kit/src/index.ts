@@ -28,6 +28,7 @@ export { OpenStreams } from './open-streams.ts';
 export type { OpenApiInfo } from './openapi.ts';
 export { runService, type RunningService, type RunOptions, type ServiceContext } from './run-service.ts';
 export type { ServerLimits } from './server-limits.ts';
+export type { Siblings } from './siblings.ts';
 export { guardOptions } from './security.ts';
 export { addCaller, requireScopes, type CallerOptions } from './caller.ts';
 export {

@@ -2,11 +2,11 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, createServer, get } from 'node:http';
-import type { IncomingMessage, Server } from 'node:http';
+import { Agent, get } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { FakeRegistry } from './testing/fake-registry.ts';
 
 // Real processes: on a busy machine they take their time.
 jest.setTimeout(30_000);
@@ -78,56 +78,6 @@ async function isOpen(port: number): Promise<boolean> {
       resolve(true);
     });
   });
-}
-
-/** The part of the registry's protocol that a registration needs. */
-class FakeRegistry {
-  readonly calls: { method: string; url: string; body: Record<string, unknown> }[] = [];
-  readonly #waiting: { test: (method: string, url: string) => boolean; resolve: () => void }[] = [];
-  readonly server: Server = createServer((request, response) => {
-    void (async () => {
-      let text = '';
-      for await (const chunk of request) text += String(chunk);
-      const body = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>;
-      const { method = '', url = '' } = request;
-      this.calls.push({ method, url, body });
-      const known = url === '/register' || url === '/heartbeat' || method === 'DELETE';
-      const now = new Date().toISOString();
-      const instance = {
-        weight: 1,
-        metadata: {},
-        status: 'up',
-        incarnation: '1',
-        registeredAt: now,
-        lastHeartbeat: now,
-        ...body,
-      };
-      const lease = { durationMs: 45_000, expiresAt: now };
-      response.writeHead(known ? (url === '/register' ? 201 : 200) : 404, {
-        'content-type': 'application/json',
-      });
-      response.end(
-        JSON.stringify(known ? { ...instance, lease, revision: 'e:1' } : { code: 'ERR_NOT_FOUND' }),
-      );
-      for (const waiter of this.#waiting) if (waiter.test(method, url)) waiter.resolve();
-    })();
-  });
-
-  async listen(port = 0): Promise<number> {
-    this.server.listen(port, '127.0.0.1');
-    await once(this.server, 'listening');
-    ends.push(() => {
-      this.server.closeAllConnections();
-      this.server.close();
-    });
-    return (this.server.address() as AddressInfo).port;
-  }
-
-  heard(method: string, path: string): Promise<void> {
-    const test = (m: string, url: string) => m === method && url.startsWith(path);
-    if (this.calls.some((call) => test(call.method, call.url))) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ test, resolve }));
-  }
 }
 
 describe('leaving', () => {
@@ -213,6 +163,9 @@ describe('leaving', () => {
 describe('a failed start is one line and exit code 1', () => {
   test('a port in use', async () => {
     const holder = new FakeRegistry();
+    ends.push(() => {
+      holder.close();
+    });
     const port = await holder.listen();
     const service = new Service({ PORT: String(port) });
     expect(await service.exited).toEqual({ code: 1, signal: null });
@@ -239,6 +192,9 @@ describe('a failed start is one line and exit code 1', () => {
 describe('the registry', () => {
   test('hears of the instance, and of its leave before the door closes', async () => {
     const registry = new FakeRegistry();
+    ends.push(() => {
+      registry.close();
+    });
     const url = `http://127.0.0.1:${await registry.listen()}`;
     const service = new Service({
       REGISTER: 'yes',
@@ -266,6 +222,9 @@ describe('the registry', () => {
 
   test('may be down at the start: the service serves, warns once, and registers when it is up', async () => {
     const registry = new FakeRegistry();
+    ends.push(() => {
+      registry.close();
+    });
     const registryPort = await registry.listen();
     await new Promise((resolve) => registry.server.close(resolve));
     const service = new Service({ REGISTER: 'yes', DISCOVERY_URL: `http://127.0.0.1:${registryPort}` });

@@ -1,7 +1,7 @@
 /** A proxy that is not Node: written to a folder, started, and measured with all of its processes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,8 @@ interface Native {
 
 export async function startNative({ command, args, config, cached }: Native): Promise<Listening> {
   const folder = mkdtempSync(join(tmpdir(), 'mesh-bench-'));
+  // Started by root, nginx works as somebody who is not.
+  chmodSync(folder, 0o755);
   const file = join(folder, 'proxy.conf');
   const port = await freePort();
   writeFileSync(file, config(port, folder));

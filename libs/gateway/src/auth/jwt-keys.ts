@@ -31,10 +31,11 @@ export interface KeySource {
 /**
  * Opens a source of keys.
  *
+ * @param clock wall clock in ms.
  * @param onChange called when keys were added or taken away.
  * @throws RangeError when a key cannot be read, is too weak, or does not fit the algorithms.
  */
-export function openKeys(keys: JwtKeys, onChange: () => void): KeySource {
+export function openKeys(keys: JwtKeys, clock: { now(): number }, onChange: () => void): KeySource {
   if ('secret' in keys) return fixed(secretKey(keys.secret, keys.algorithms), 'secret', keys.algorithms);
   if ('publicKey' in keys) {
     const key = publicKey(keys.publicKey);
@@ -42,7 +43,7 @@ export function openKeys(keys: JwtKeys, onChange: () => void): KeySource {
   }
   const algorithms = allowedAlgorithms('set', keys.algorithms);
   if ('jwks' in keys) return { algorithms, key: readSet(keys.jwks) };
-  const remote = new RemoteKeys(keys.jwksUrl, keys, onChange);
+  const remote = new RemoteKeys(keys.jwksUrl, keys, clock, onChange);
   return { algorithms, key: (header, token) => remote.find(header, token) };
 }
 

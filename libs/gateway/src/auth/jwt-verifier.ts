@@ -85,7 +85,7 @@ export class JwtVerifier {
       maxSize: maxCachedLength,
       sizeCalculation: (_entry, token) => token.length + 1,
     });
-    this.#keys = openKeys(options.keys, () => {
+    this.#keys = openKeys(options.keys, this.#clock, () => {
       this.forget();
     });
     this.#rules = readRules(options, this.#keys, this.#skewSeconds);

@@ -43,7 +43,6 @@ async function keyServer(options: RemoteKeysOptions = {}) {
   const verifier = new JwtVerifier({
     keys: {
       jwksUrl: `http://127.0.0.1:${port}/jwks`,
-      clock: time.wallClock,
       onError: (error) => server.errors.push(error),
       ...options,
     },

@@ -23,8 +23,6 @@ export interface RemoteKeysOptions {
   readonly fetch?: (url: string, init: Parameters<FetchImplementation>[1]) => Promise<Response>;
   /** Told when a fetch failed. What it throws is dropped. Default: nobody is. */
   readonly onError?: (error: unknown) => void;
-  /** Wall clock in ms since 1970. Default `Date`. */
-  readonly clock?: { now(): number };
 }
 
 /** No keys are known and none can be had. */
@@ -39,6 +37,7 @@ export class KeysUnavailable extends Error {
 export class RemoteKeys {
   readonly #remote: ReturnType<typeof createRemoteJWKSet>;
   readonly #options: Required<Omit<RemoteKeysOptions, 'onError'>>;
+  readonly #clock: { now(): number };
   readonly #onChange: () => void;
   readonly #onError: (error: unknown) => void;
   #nextFetchAt = -Infinity;
@@ -47,14 +46,14 @@ export class RemoteKeys {
   #known = '';
 
   /** @throws RangeError */
-  constructor(url: string | URL, options: RemoteKeysOptions, onChange: () => void) {
+  constructor(url: string | URL, options: RemoteKeysOptions, clock: { now(): number }, onChange: () => void) {
+    this.#clock = clock;
     this.#options = {
       refreshMs: atLeast('jwt: refreshMs', 1, options.refreshMs ?? 600_000),
       cooldownMs: atLeast('jwt: cooldownMs', 1, options.cooldownMs ?? 30_000),
       timeoutMs: atLeast('jwt: timeoutMs', 1, options.timeoutMs ?? 5_000),
       maxBytes: atLeast('jwt: maxBytes', 1, options.maxBytes ?? 262_144),
       fetch: options.fetch ?? ((target, init) => fetch(target, init)),
-      clock: options.clock ?? Date,
     };
     this.#onChange = onChange;
     this.#onError = options.onError ?? (() => undefined);
@@ -84,7 +83,7 @@ export class RemoteKeys {
   }
 
   #refreshIfOld(): void {
-    const now = this.#options.clock.now();
+    const now = this.#clock.now();
     if (this.#fetchedAt === -Infinity || now < this.#fetchedAt + this.#options.refreshMs) return;
     if (now < this.#nextFetchAt) return;
     // A failure was told already.
@@ -97,8 +96,8 @@ export class RemoteKeys {
   }
 
   async #load(url: string, init: Parameters<FetchImplementation>[1]): Promise<Response> {
-    const { clock, cooldownMs, maxBytes } = this.#options;
-    const now = clock.now();
+    const { cooldownMs, maxBytes } = this.#options;
+    const now = this.#clock.now();
     if (now < this.#nextFetchAt) throw new Error('the key set was fetched a moment ago');
     this.#nextFetchAt = now + cooldownMs;
     try {

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Socket } from 'node:net';
-import { cleanUp, client, gateway, meshClient, upstream } from '../testing/raw-http.ts';
+import { cleanUp, client, gateway, meshClient, eventually, upstream } from '../testing/raw-http.ts';
 
 afterEach(cleanUp);
 
@@ -16,10 +16,6 @@ const schedule = fc.array(
 
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn <= count; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await turns(0);
 }
 
 const wholeAnswer = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1234567890';
@@ -70,7 +66,7 @@ test('whenever clients leave, their requests end, and every permit and lease is 
 
       // Ends by itself, or the test does not.
       const instance = () => mesh.getSnapshot().services['a']?.instances[0];
-      await until(() => (instance()?.inflight ?? 0) === 0);
+      await eventually(() => (instance()?.inflight ?? 0) === 0);
       const { totals } = mesh.getSnapshot();
       expect(totals.requests).toBe(totals.succeeded + totals.failed + totals.aborted);
       expect(totals.requests).toBeLessThanOrEqual(calls.length);
@@ -94,8 +90,8 @@ test('the request at the instance ends in the turn in which the gateway hears th
     });
   });
   const { socket } = await client(port, 'GET /api/a/x HTTP/1.1\r\nHost: h\r\n\r\n');
-  await until(() => up.received().includes('\r\n\r\n'));
+  await eventually(() => up.received().includes('\r\n\r\n'));
   socket.destroy();
-  await until(() => heard.length === 2);
+  await eventually(() => heard.length === 2);
   expect(heard).toEqual(['gone', 'aborted: 1']);
 });

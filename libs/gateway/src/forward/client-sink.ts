@@ -62,8 +62,8 @@ export class ClientSink implements UpgradeSink, Watched {
     this.#passage = passage;
     this.#settings = settings;
     this.#wire = wireOf(passage.request);
-    this.#startedAt = settings.totalTimeoutMs > 0 ? performance.now() : 0;
     if (settings.totalTimeoutMs > 0) settings.watch.add(this);
+    this.#startedAt = settings.watch.nowMs;
     passage.onEnd(() => {
       this.#onEnd();
     });

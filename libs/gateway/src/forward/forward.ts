@@ -5,7 +5,7 @@ import type { Flow, Forward } from '../passage.ts';
 import type { ForwardedFields } from './forwarded.ts';
 import { without } from './hop-headers.ts';
 import { isOriginAllowed } from './origin-check.ts';
-import { RequestBody } from './request-body.ts';
+import { RequestBody, tooLarge, type BodyLimits } from './request-body.ts';
 import { readRequestHead, type RequestHead } from './request-head.ts';
 import type { Transport } from './transport.ts';
 import type { Tunnels } from './tunnels.ts';
@@ -13,11 +13,9 @@ import { isHandshake } from './upgrades.ts';
 import { Via } from './via.ts';
 
 /** What {@link forwardTo} takes. */
-export interface ForwardOptions {
+export interface ForwardOptions extends BodyLimits {
   /** What is written about who asked. */
   readonly forwarded: ForwardedFields;
-  /** Most bytes of a request body, declared or counted; above it 413. */
-  readonly bodyLimit: number;
   /** Whose Host field the instance gets. Default the client's. */
   readonly host?: 'client' | 'instance';
   /** Name of this gateway in `Via`. A request that has passed it twice is answered with 508. Default `mesh`. */
@@ -41,7 +39,7 @@ export interface ForwardOptions {
  */
 export function forwardTo(transport: Transport, options: ForwardOptions): Forward {
   const via = new Via(options.pseudonym ?? 'mesh');
-  const { bodyLimit, wishes, forwarded, host = 'client' } = options;
+  const { wishes, forwarded, host = 'client' } = options;
 
   return (passage, sink) => {
     const { request, service, path, trace, requestHeaders, withheldHeaders } = passage;
@@ -50,7 +48,8 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
     if (head.isChunked && request.raw.httpVersionMinor === 0 && request.raw.httpVersionMajor === 1) {
       head.fault = 'HTTP/1.0 has no Transfer-Encoding';
     }
-    const refusal = refusalOf(head, bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
+    const refusal =
+      refusalOf(head, options.bodyLimit, via) ?? handshakeRefusal(request.raw, head.host, options);
     if (refusal !== undefined) {
       sink.fail(refusal);
       return nothing;
@@ -65,16 +64,13 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
     if (head.takesTrailers) headers.push('te', 'trailers');
     for (const part of requestHeaders) headers.push(part);
     const upgrade = isHandshake(request.raw) ? 'websocket' : undefined;
-    const body = hasBody(head, request.raw)
-      ? new RequestBody(request.raw, { limit: bodyLimit, notes: passage.notes })
-      : null;
+    const body = hasBody(head, request.raw) ? new RequestBody(request.raw, options, passage.notes) : null;
     const context = createCallContext(wishes);
     context.trace = trace;
     passage.call = context;
     const { method } = request;
     const flow = transport({ service, method, path, body, context, rawHeaders: headers, upgrade }, sink);
-    body?.onTooLarge(() => {
-      const problem = tooLarge(bodyLimit);
+    body?.onFault((problem) => {
       flow.abort(problem);
       sink.fail(problem);
     });
@@ -112,8 +108,4 @@ function handshakeRefusal(
   }
   if (tunnels.hasRoom) return undefined;
   return new HttpProblem('ERR_UNAVAILABLE', 'There are too many WebSockets.', { retryAfterMs: 1_000 });
-}
-
-function tooLarge(limit: number): HttpProblem {
-  return new HttpProblem('ERR_BODY_TOO_LARGE', `The request body may have at most ${limit} bytes.`);
 }

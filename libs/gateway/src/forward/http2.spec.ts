@@ -13,7 +13,18 @@ import type { AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { proxyRoutes, type ProxyRoutesOptions } from '../proxy.ts';
 import { makeCertificates } from '../testing/certificates.ts';
-import { answering, cleanUp, cleanups, get, linesOf, meshClient, ok, upstream } from '../testing/raw-http.ts';
+import {
+  answering,
+  cleanUp,
+  cleanups,
+  get,
+  linesOf,
+  meshClient,
+  ok,
+  turn,
+  eventually,
+  upstream,
+} from '../testing/raw-http.ts';
 
 afterEach(cleanUp);
 
@@ -62,10 +73,6 @@ function ask(port: number, headers: OutgoingHttpHeaders, body?: string): Promise
   const stream = session(port).request(headers, { endStream: body === undefined });
   if (body !== undefined) stream.end(body);
   return answerOf(stream);
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('a client of HTTP/2', () => {
@@ -150,7 +157,7 @@ describe('a client of HTTP/2', () => {
     const one = session(port);
     const cancelled = one.request({ ':path': '/api/a/goes' });
     cancelled.on('error', () => undefined);
-    while (!up.received().includes('/goes')) await turn();
+    await eventually(() => up.received().includes('/goes'));
     cancelled.close(constants.NGHTTP2_CANCEL);
     const [connection] = up.connections;
     if (connection?.destroyed === false) await new Promise((resolve) => connection.once('close', resolve));
@@ -181,7 +188,7 @@ withCertificates('TLS', () => {
       if (sent % 10 === 9) await turn();
     }
     await over;
-    while ((mesh.getSnapshot().services['a']?.instances[0]?.inflight ?? 0) > 0) await turn();
+    await eventually(() => (mesh.getSnapshot().services['a']?.instances[0]?.inflight ?? 0) === 0);
   });
 
   /** One request over HTTP/1.1 and TLS; the whole answer. */

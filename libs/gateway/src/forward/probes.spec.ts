@@ -17,6 +17,7 @@ import {
   meshClient,
   ok,
   problemOf,
+  eventually,
   upstream,
 } from '../testing/raw-http.ts';
 
@@ -24,10 +25,6 @@ afterEach(cleanUp);
 
 const plain = 'GET /api/a/x HTTP/1.1\r\nHost: h\r\n\r\n';
 const bigBytes = 64 * 1024 * 1024;
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 async function gone(socket: Socket | undefined): Promise<void> {
   if (socket?.destroyed === false) await new Promise((resolve) => socket.once('close', resolve));
@@ -161,7 +158,7 @@ const probes: [name: string, probe: () => Promise<void>][] = [
       const up = await upstream(() => undefined);
       const port = await gateway({ a: up.port });
       const { socket } = await client(port, plain);
-      while (!up.received().includes('\r\n\r\n')) await turn();
+      await eventually(() => up.received().includes('\r\n\r\n'));
       socket.destroy();
       await gone(up.connections[0]);
     },

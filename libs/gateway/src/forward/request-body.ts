@@ -1,48 +1,62 @@
+import { HttpProblem } from '@mesh/problem';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ExchangeNotes } from '../passage.ts';
 import { sendContinue } from './expectations.ts';
+import type { Watch, Watched } from './watch.ts';
 
 /** What a body may be. */
 export interface BodyLimits {
   /** Most bytes. */
-  readonly limit: number;
-  /** Where the bytes are counted, if anywhere. */
-  readonly notes?: Pick<ExchangeNotes, 'bytesSent'> | undefined;
+  readonly bodyLimit: number;
+  /** Longest silence of a client in the middle of it, in ms; 0 = no limit. */
+  readonly bodyIdleTimeoutMs: number;
+  readonly watch: Watch;
 }
 
 /**
  * The body of an incoming request for a dispatcher: backpressure reaches the client, bytes are counted. The dispatcher may
  * destroy it without destroying the client's connection, on which the answer still has to go out.
  */
-export class RequestBody extends Readable {
+export class RequestBody extends Readable implements Watched {
   readonly #source: IncomingMessage;
-  readonly #limit: number;
+  readonly #limits: BodyLimits;
+  #onFault: ((problem: HttpProblem) => void) | undefined;
   readonly #notes: Pick<ExchangeNotes, 'bytesSent'> | undefined;
-  #tooLarge: (() => void) | undefined;
   #received = 0;
   #isAttached = false;
+  /** Since when the client's next bytes are awaited; undefined while the instance does not take any. */
+  #waitsSince: number | undefined;
 
-  constructor(source: IncomingMessage, { limit, notes }: BodyLimits) {
+  /** @param notes where the bytes are counted, if anywhere. */
+  constructor(source: IncomingMessage, limits: BodyLimits, notes?: Pick<ExchangeNotes, 'bytesSent'>) {
     super();
     this.#source = source;
-    this.#limit = limit;
+    this.#limits = limits;
     this.#notes = notes;
     // The dispatcher may have stopped listening already: an error without a listener would end the process.
     this.on('error', ignore);
   }
 
-  /** Sets who is told, once, when more than the limit has come; nothing is passed on after it. */
-  onTooLarge(listener: () => void): void {
-    this.#tooLarge = listener;
+  /** Sets who is told, once, what is wrong with the body: too many bytes, or none for too long. Nothing is passed on after it. */
+  onFault(listener: (problem: HttpProblem) => void): void {
+    this.#onFault = listener;
+  }
+
+  check(nowMs: number): void {
+    const { bodyIdleTimeoutMs } = this.#limits;
+    if (this.#waitsSince === undefined || nowMs - this.#waitsSince < bodyIdleTimeoutMs) return;
+    this.#fault(new HttpProblem('ERR_REQUEST_TIMEOUT', 'The rest of the request body did not come in time.'));
   }
 
   override _read(): void {
     if (!this.#isAttached) this.#attach();
+    this.#waitsSince ??= this.#limits.watch.nowMs;
     this.#source.resume();
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#limits.watch.remove(this);
     this.#source.off('data', this.#onData).off('end', this.#onEnd);
     // What is left of the source must flow by, or the next request on its connection would never be read.
     this.#source.resume();
@@ -51,6 +65,7 @@ export class RequestBody extends Readable {
 
   #attach(): void {
     this.#isAttached = true;
+    if (this.#limits.bodyIdleTimeoutMs > 0) this.#limits.watch.add(this);
     sendContinue(this.#source);
     this.#source.on('data', this.#onData).on('end', this.#onEnd);
     // These two stay until the source is closed, for the same reason.
@@ -61,23 +76,35 @@ export class RequestBody extends Readable {
   readonly #onData = (chunk: Buffer): void => {
     this.#received += chunk.length;
     if (this.#notes !== undefined) this.#notes.bytesSent += chunk.length;
-    if (this.#received > this.#limit) {
-      this.#source.pause();
-      const tell = this.#tooLarge;
-      this.#tooLarge = undefined;
-      tell?.();
-    } else if (!this.push(chunk)) {
+    this.#waitsSince = this.#limits.watch.nowMs;
+    if (this.#received > this.#limits.bodyLimit) this.#fault(tooLarge(this.#limits.bodyLimit));
+    else if (!this.push(chunk)) {
+      this.#waitsSince = undefined;
       this.#source.pause();
     }
   };
 
+  #fault(problem: HttpProblem): void {
+    this.#source.pause();
+    this.#limits.watch.remove(this);
+    const tell = this.#onFault;
+    this.#onFault = undefined;
+    tell?.(problem);
+  }
+
   readonly #onEnd = (): void => {
+    this.#limits.watch.remove(this);
     this.push(null);
   };
 
   readonly #onBroken = (error?: Error): void => {
     if (!this.#source.readableEnded) this.destroy(error ?? new Error('the client went away'));
   };
+}
+
+/** The problem of a body of more than `limit` bytes. */
+export function tooLarge(limit: number): HttpProblem {
+  return new HttpProblem('ERR_BODY_TOO_LARGE', `The request body may have at most ${limit} bytes.`);
 }
 
 function ignore(): void {

@@ -13,6 +13,8 @@ import {
   meshClient,
   ok,
   problemOf,
+  turn,
+  eventually,
   upstream,
 } from '../testing/raw-http.ts';
 
@@ -88,10 +90,6 @@ async function tunnel(options: Parameters<typeof gateway>[1] = {}) {
   return { near, far: await instance.promise, up, mesh, port };
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 describe('a WebSocket', () => {
   test('talks to an instance, and the instance chooses subprotocol and extensions', async () => {
     const port = await gateway({ a: await echo() });
@@ -149,7 +147,7 @@ describe('a WebSocket', () => {
     const { socket, until } = await client(port, `${handshake('/api/a/chat')}\x81\x05ahead`);
     await until(/\x81\x02up$/);
     socket.write('\x00\xff\xfe', 'latin1');
-    while (!up.received().endsWith('\x81\x05ahead\x00\xff\xfe')) await turn();
+    await eventually(() => up.received().endsWith('\x81\x05ahead\x00\xff\xfe'));
   });
 
   test('each side may stop talking and still listen', async () => {
@@ -180,7 +178,7 @@ describe('a WebSocket', () => {
     one.resetAndDestroy();
     await new Promise((resolve) => other.once('close', resolve));
     expect(errors).toEqual(['ECONNRESET']);
-    while (mesh.getSnapshot().services['a']!.instances[0]!.inflight > 0) await turn();
+    await eventually(() => mesh.getSnapshot().services['a']!.instances[0]!.inflight === 0);
   });
 
   test('who does not read holds the other back', async () => {
@@ -198,14 +196,14 @@ describe('a WebSocket', () => {
     let received = 0;
     near.socket.on('data', (part) => (received += part.length));
     near.socket.resume();
-    while (received < written * chunk.length) await turn();
+    await eventually(() => received >= written * chunk.length);
   });
 
   test('a client that leaves before the answer takes its handshake with it', async () => {
     const up = await upstream(() => undefined);
     const port = await gateway({ a: up.port });
     const { socket } = await client(port, handshake('/api/a/chat'));
-    while (!up.received().includes('\r\n\r\n')) await turn();
+    await eventually(() => up.received().includes('\r\n\r\n'));
     socket.destroy();
     if (!up.connections[0]!.destroyed) await once(up.connections[0]!, 'close');
   });
@@ -281,7 +279,7 @@ test('the gateway closes its tunnels when it closes', async () => {
   far.on('close', () => closed.push('far'));
   far.on('end', () => far.end());
   await cleanups.at(-2)!();
-  while (closed.length < 2) await turn();
+  await eventually(() => closed.length >= 2);
 });
 
 describe('beside others', () => {

@@ -8,6 +8,7 @@ import { ForwardedFields, type ForwardedOptions } from '../forward/forwarded.ts'
 import { forwardTo } from '../forward/forward.ts';
 import type { ProxyClient } from '../forward/proxy-client.ts';
 import type { Transport } from '../forward/transport.ts';
+import type { BodyLimits } from '../forward/request-body.ts';
 import { Tunnels, type TunnelOptions } from '../forward/tunnels.ts';
 import { acceptUpgrades } from '../forward/upgrades.ts';
 import { Watch } from '../forward/watch.ts';
@@ -18,6 +19,8 @@ import type { Route } from '../routing/route-schema.ts';
 export interface EngineOptions extends ForwardedOptions, TunnelOptions {
   /** Most bytes of a request body, declared or counted; above it 413. Default 10 MiB. */
   readonly bodyLimitBytes?: number;
+  /** Longest silence of a client in the middle of its request body in ms, 0 for any; then 408. Default 15 000. */
+  readonly bodyIdleTimeoutMs?: number;
   /** Longest silence within a response body in ms, 0 for any; streams of events may always be silent. Default 60 000. */
   readonly idleTimeoutMs?: number;
   /** Longest time for a whole exchange in ms; streams of events have none. Default 0, which is no limit: an upload may take its time. */
@@ -37,7 +40,7 @@ export class Engine {
   readonly forwarded: ForwardedFields;
   readonly #transport: Transport;
   readonly #tunnels: Tunnels;
-  readonly #bodyLimit: number;
+  readonly #body: BodyLimits;
   readonly #pseudonym: string;
   readonly #answer: ClientSinkSettings;
 
@@ -49,7 +52,11 @@ export class Engine {
     this.forwarded = new ForwardedFields(options);
     this.#transport = dispatcherTransport(client);
     this.#tunnels = new Tunnels(watch, options);
-    this.#bodyLimit = wholeNumber('bodyLimitBytes', bodyLimitBytes);
+    this.#body = {
+      bodyLimit: wholeNumber('bodyLimitBytes', bodyLimitBytes),
+      bodyIdleTimeoutMs: wholeNumber('bodyIdleTimeoutMs', options.bodyIdleTimeoutMs ?? 15_000),
+      watch,
+    };
     this.#pseudonym = options.pseudonym ?? 'mesh';
     this.#answer = {
       ...{ watch, tunnels: this.#tunnels, explain, onAnswer },
@@ -62,7 +69,8 @@ export class Engine {
   /** The end of the way of a route: to an instance of the passage's service. */
   forwardTo({ bodyLimitBytes, host, websocket }: Route, wishes: CallWishes): Forward {
     return forwardTo(this.#transport, {
-      bodyLimit: bodyLimitBytes ?? this.#bodyLimit,
+      ...this.#body,
+      ...(bodyLimitBytes !== undefined && { bodyLimit: bodyLimitBytes }),
       forwarded: this.forwarded,
       host: host ?? 'client',
       pseudonym: this.#pseudonym,

@@ -27,28 +27,29 @@ export class Observation implements ExchangeNotes {
   readonly #clock: { now(): number };
   readonly #series: RouteSeries | undefined;
   readonly #beganAt: number;
-  #stagesMs = -1;
+  #stagesMs = 0;
   #headMs = -1;
 
-  constructor(passage: Passage, observers: Observers) {
+  /** Whoever has just read the clock gives its time along, here and below: reading it is most of what this costs. */
+  constructor(passage: Passage, observers: Observers, nowMs?: number) {
     this.#passage = passage;
     this.#observers = observers;
     this.#clock = observers.clock ?? performance;
-    this.#beganAt = this.#clock.now();
+    this.#beganAt = nowMs ?? this.#clock.now();
     this.#series = observers.metrics?.begin(passage.routeId, passage.service);
     passage.onEnd(() => {
       this.#end();
     });
   }
 
-  /** The stages have let the passage go on. */
-  passed(): void {
-    this.#stagesMs = this.#clock.now() - this.#beganAt;
+  /** The stages have let the passage go on; only worth a look at the clock when one of them had to wait. */
+  passed(nowMs = this.#clock.now()): void {
+    this.#stagesMs = nowMs - this.#beganAt;
   }
 
   /** The head of the answer is here. */
-  answered(): void {
-    this.#headMs = this.#clock.now() - this.#beganAt;
+  answered(nowMs = this.#clock.now()): void {
+    this.#headMs = nowMs - this.#beganAt;
   }
 
   #end(): void {
@@ -69,7 +70,7 @@ export class Observation implements ExchangeNotes {
     if (entry === undefined) return;
     const { request, trace, routeId, service, call } = this.#passage;
     entry.trace = trace;
-    entry.startedAt = Date.now() - durationMs;
+    entry.beganAt = this.#beganAt;
     entry.method = request.method;
     entry.path = request.raw.url ?? '';
     entry.route = routeId;

@@ -1,12 +1,8 @@
 import { HttpProblem } from '@mesh/problem';
 import type { Clock, Timers } from '@mesh/resilience';
-import { z } from 'zod';
 import type { Passage, Refusal, Stage } from '../passage.ts';
 import { Admission, priorities, Ticket, type Priority, type ShedReason } from './admission.ts';
 import { between, wholeNumber } from './range.ts';
-
-/** The priority of a route in its configuration: `critical`, `normal` (default) or `low`. */
-export const prioritySchema = z.enum(priorities).default('normal');
 
 /** Bounds of an {@link Overload}. */
 export interface OverloadOptions {

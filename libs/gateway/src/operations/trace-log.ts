@@ -14,8 +14,8 @@ export interface TraceLogOptions {
 /** One exchange, as it is noted. Its numbers are in ms and bytes. */
 export interface TraceEntry {
   trace: TraceContext;
-  /** When it began, in ms since 1970. */
-  startedAt: number;
+  /** When it began, in ms of `performance`. */
+  beganAt: number;
   method: string;
   path: string;
   route: string;
@@ -26,7 +26,7 @@ export interface TraceEntry {
   /** Of the answer; 0: the client left before it. */
   status: number;
   durationMs: number;
-  /** From the beginning until the stages had let it pass; -1: they did not. */
+  /** From the beginning until the stages had let it pass. */
   stagesMs: number;
   /** From the beginning to the head of the answer; -1: there was none. */
   headMs: number;
@@ -129,7 +129,7 @@ export class TraceLog {
       spanId: trace.spanId,
       ...(trace.parentSpanId !== undefined && { parentSpanId: trace.parentSpanId }),
       requestId: trace.requestId,
-      startedAt: new Date(entry.startedAt).toISOString(),
+      startedAt: new Date(performance.timeOrigin + entry.beganAt).toISOString(),
       method: entry.method,
       path: this.#shownPath(entry.path),
       route: entry.route,
@@ -139,8 +139,8 @@ export class TraceLog {
       status: entry.status,
       durationMs: tenths(durationMs),
       phases: {
-        stages: stagesMs < 0 ? null : tenths(stagesMs),
-        wait: headMs < 0 ? null : tenths(headMs - Math.max(0, stagesMs)),
+        stages: tenths(stagesMs),
+        wait: headMs < 0 ? null : tenths(headMs - stagesMs),
         body: headMs < 0 ? null : tenths(durationMs - headMs),
       },
       bytes: { sent: entry.bytesSent, received: entry.bytesReceived },
@@ -169,7 +169,7 @@ function isWanted(entry: TraceEntry, { traceId, service, status, minDurationMs =
 
 function empty(entry: TraceEntry): TraceEntry {
   entry.trace = noTrace;
-  entry.startedAt = 0;
+  entry.beganAt = 0;
   entry.method = '';
   entry.path = '';
   entry.route = '';
@@ -178,7 +178,7 @@ function empty(entry: TraceEntry): TraceEntry {
   entry.attempts = 0;
   entry.status = 0;
   entry.durationMs = 0;
-  entry.stagesMs = -1;
+  entry.stagesMs = 0;
   entry.headMs = -1;
   entry.bytesSent = 0;
   entry.bytesReceived = 0;

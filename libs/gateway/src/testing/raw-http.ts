@@ -152,3 +152,17 @@ export function problemOf(answer: string): { status: number; code: string; retry
 export function linesOf(text: string, name: string): string[] {
   return text.split('\r\n').filter((line) => line.toLowerCase().startsWith(`${name}:`));
 }
+
+/** One turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Waits for what other turns do; a test that waits in vain ends by itself. */
+export async function eventually(isTrue: () => boolean): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!isTrue()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${isTrue.toString()}`);
+    await turn();
+  }
+}

@@ -1,4 +1,5 @@
 import { Agent, get } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What one request came to. */
 export interface Outcome {
@@ -9,26 +10,43 @@ export interface Outcome {
   readonly reused: boolean;
 }
 
+/** How a load goes. */
+export interface LoadOptions {
+  /** Time between an answer and the next request, in ms. Default 0. */
+  readonly pauseMs?: number;
+  /** Ends it, beside a refused connection. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Clients that ask again as soon as they have been answered, each on a connection that it keeps, and try nothing twice. A client ends
  * when its connection is refused.
  *
  * @returns what all requests came to, when the last client has ended.
  */
-export async function steadyLoad(port: number, paths: readonly string[], pauseMs = 0): Promise<Outcome[]> {
+export async function steadyLoad(
+  port: number,
+  paths: readonly string[],
+  options: LoadOptions = {},
+): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  await Promise.all(paths.map((path) => oneClient(port, path, pauseMs, outcomes)));
+  await Promise.all(paths.map((path) => oneClient(port, path, options, outcomes)));
   return outcomes;
 }
 
-async function oneClient(port: number, path: string, pauseMs: number, outcomes: Outcome[]): Promise<void> {
+async function oneClient(
+  port: number,
+  path: string,
+  { pauseMs = 0, signal }: LoadOptions,
+  outcomes: Outcome[],
+): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
-    for (;;) {
+    while (signal?.aborted !== true) {
       const outcome = await ask(agent, port, path);
       outcomes.push(outcome);
-      if (typeof outcome.result === 'string') return;
-      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      if (outcome.result === 'ECONNREFUSED') return;
+      if (pauseMs > 0) await sleep(pauseMs);
     }
   } finally {
     agent.destroy();
