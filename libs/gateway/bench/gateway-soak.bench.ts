@@ -104,6 +104,7 @@ for (const [name, limit] of Object.entries(mayRise)) {
 console.log();
 const worst = (name: string): number => Math.max(...samples.map((one) => one[name] ?? NaN));
 figure('in flight at rest, the worst sample', worst('inFlight'), 0);
+figure('slots of the overload protection taken at rest, the worst sample', worst('slots'), 0);
 figure('requests open at the instances at rest, the worst sample', worst('openAtInstances'), 0);
 figure('permits that were never given back, the worst sample', worst('lostPermits'), 0);
 figure(
@@ -113,7 +114,7 @@ figure(
 );
 for (const [fault, count] of load.faults) console.log(`          ${fault}: ${count}`);
 figure(`${options.clients} clients gone at once: ms until no instance works for them`, givenUpMs, 50);
-figure('in flight after that', after.inFlight ?? NaN, 0);
+figure('in flight and slots taken after that', (after.inFlight ?? NaN) + (after.slots ?? NaN), 0);
 
 await gateway.end();
 service.disconnect();
