@@ -80,7 +80,7 @@ export function toCall({
 /** Reads the body of an answer: JSON by its content type, text otherwise and where the JSON is broken. */
 export async function readBody(response: ServiceResponse): Promise<unknown> {
   const text = await response.text();
-  const type = response.headers['content-type'] ?? '';
+  const type = [response.headers['content-type'] ?? ''].flat().join();
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) return text;
   const parsed = parse(text);
   return parsed === undefined ? text : parsed;
