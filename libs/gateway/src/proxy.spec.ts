@@ -508,7 +508,7 @@ describe('failures', () => {
     const port = await gateway({ a: up.port });
     const { socket } = await client(
       port,
-      'POST /api/a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345',
+      'POST /api/a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n12345',
     );
     while (!up.received().includes('12345')) await new Promise((resolve) => setImmediate(resolve));
     socket.destroy();

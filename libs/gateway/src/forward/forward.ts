@@ -3,11 +3,12 @@ import { createCallContext, type CallWishes } from '@mesh/service-client';
 import type { IncomingMessage } from 'node:http';
 import type { Flow, Forward } from '../passage.ts';
 import type { ForwardedFields } from './forwarded.ts';
+import { HeldBody, heldBytes } from './held-body.ts';
 import { without } from './hop-headers.ts';
 import { isOriginAllowed } from './origin-check.ts';
 import { RequestBody, tooLarge, type BodyLimits } from './request-body.ts';
 import { readRequestHead, type RequestHead } from './request-head.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, TransportRequest } from './transport.ts';
 import type { Tunnels } from './tunnels.ts';
 import { isHandshake } from './upgrades.ts';
 import { Via } from './via.ts';
@@ -64,15 +65,22 @@ export function forwardTo(transport: Transport, options: ForwardOptions): Forwar
     if (head.takesTrailers) headers.push('te', 'trailers');
     for (const part of requestHeaders) headers.push(part);
     const upgrade = isHandshake(request.raw) ? 'websocket' : undefined;
-    const body = hasBody(head, request.raw) ? new RequestBody(request.raw, options, passage.notes) : null;
     const context = createCallContext(wishes);
     context.trace = trace;
     passage.call = context;
     const { method } = request;
-    const flow = transport({ service, method, path, body, context, rawHeaders: headers, upgrade }, sink);
-    body?.onFault((problem) => {
-      flow.abort(problem);
+    const send = (body: TransportRequest['body']): Flow =>
+      transport({ service, method, path, body, context, rawHeaders: headers, upgrade }, sink);
+    if (!hasBody(head, request.raw)) return send(null);
+    const fail = (problem: HttpProblem): void => {
       sink.fail(problem);
+    };
+    if (isSmall(head)) return new HeldBody(request.raw, options, { send, fail, notes: passage.notes });
+    const body = new RequestBody(request.raw, options, passage.notes);
+    const flow = send(body);
+    body.onFault((problem) => {
+      flow.abort(problem);
+      fail(problem);
     });
     return flow;
   };
@@ -85,6 +93,11 @@ function refusalOf(head: RequestHead, bodyLimit: number, via: Via): HttpProblem 
   if (head.length > bodyLimit) return tooLarge(bodyLimit);
   if (!via.isLoop(head.via)) return undefined;
   return new HttpProblem('ERR_LOOP', 'Not forwarded: the request goes in a circle.', { status: 508 });
+}
+
+/** Whether a body can be held. Who asks whether to send it is told when an instance takes it. */
+function isSmall({ length, isChunked, expectsContinue }: RequestHead): boolean {
+  return length > 0 && length <= heldBytes && !isChunked && !expectsContinue;
 }
 
 /** HTTP/2 needs neither a length nor chunks to have a body. */

@@ -39,7 +39,7 @@ export interface UpstreamRequest {
   readonly path: string;
   readonly method: string;
   readonly headers: string[];
-  readonly body: Readable | null;
+  readonly body: Readable | Buffer | null;
   readonly bodyTimeout: number;
   /** The protocol to change to: `websocket`. */
   readonly upgrade?: string;

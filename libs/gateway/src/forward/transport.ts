@@ -10,8 +10,8 @@ export interface TransportRequest {
   readonly path: string;
   /** Flat pairs without hop-by-hop fields; `Host` only when it is not to be the instance's own. */
   readonly rawHeaders: string[];
-  /** Read when an instance is ready to take it; null when the request has none. */
-  readonly body: Readable | null;
+  /** A stream is read when an instance is ready to take it, and once; bytes may be sent again. null when the request has none. */
+  readonly body: Readable | Buffer | null;
   /** The protocol to change to; the sink must be an {@link UpgradeSink}. */
   readonly upgrade: string | undefined;
   /** What is known and wished of this call; the transport notes on it which instance was asked. */
