@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { readRoutes } from './read-routes.ts';
 
-const docs = readFileSync(new URL('../../docs-routes.md', import.meta.url), 'utf8');
+const docs = readFileSync(new URL('../../docs/routes.md', import.meta.url), 'utf8');
 const blocks = [...docs.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text);
 
 test('the documentation has its recipes', () => {
