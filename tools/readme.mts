@@ -13,7 +13,9 @@ export interface Block {
 }
 
 export const documents = (): string[] =>
-  globSync(['*.md', 'libs/*/README.md', 'apps/*/README.md', 'docs/**/*.md'], { cwd: root }).sort();
+  globSync(['*.md', 'libs/*/README.md', 'libs/*/docs/*.md', 'apps/*/README.md', 'docs/**/*.md'], {
+    cwd: root,
+  }).sort();
 
 /** Every fenced `ts` block of a document. */
 export function tsBlocks(document: string): Block[] {

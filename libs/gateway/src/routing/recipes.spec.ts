@@ -2,11 +2,13 @@ import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { readRoutes } from './read-routes.ts';
 
-const docs = readFileSync(new URL('../../docs-routes.md', import.meta.url), 'utf8');
-const blocks = [...docs.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text);
+const docs = ['../../README.md', '../../docs/routes.md'].map((path) =>
+  readFileSync(new URL(path, import.meta.url), 'utf8'),
+);
+const blocks = [...docs.join('\n').matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text);
 
 test('the documentation has its recipes', () => {
-  expect(blocks.length).toBeGreaterThanOrEqual(6);
+  expect(blocks.length).toBeGreaterThanOrEqual(7);
 });
 
 test.each(blocks)('a recipe is read as it stands: %s', (text) => {

@@ -81,7 +81,7 @@ const headerRules = z.strictObject({
 });
 
 const branch = z.strictObject({
-  /** Name in `explain`, events and `x-mesh-branch`. Default: the version of `where`, else the service. */
+  /** Name in `explain` and events. Default: the version of `where`, else the service. */
   name: text.regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 of letters, digits, "_", "." and "-"').optional(),
   /** Share of the requests, in relation to the other weights; 0 takes it out. */
   weight: z.number({ error: 'must be a number from 0 to 1000000' }).min(0).max(1_000_000),
@@ -160,7 +160,7 @@ const settings = {
       encodedSlash: z.enum(['reject', 'keep', 'redirect'], 'must be reject, keep or redirect').optional(),
     })
     .optional(),
-  /** Whether upgrades pass; `origins`: only those of pages from there. */
+  /** Whether WebSockets pass; `origins`: also those of pages from there, beside the gateway's own host. */
   websocket: z.union([z.boolean(), z.strictObject({ origins: z.array(text).min(1) })]).optional(),
 };
 
