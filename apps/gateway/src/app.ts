@@ -43,6 +43,8 @@ export async function buildApp(
     circuitBreaker,
     strategy: config.LOAD_BALANCING,
     attemptTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+    // A 503 of the only instance is the answer; it is not asked again while others wait for it.
+    retry: { elsewhereOnly: true },
     observer: {
       attemptEnded: ({ service, instance, outcome, latencyMs }) => {
         if (outcome !== 'ignored')
