@@ -8,6 +8,7 @@ import { RouteMetrics } from '../src/operations/route-metrics.ts';
 import { TraceLog } from '../src/operations/trace-log.ts';
 
 const instances = ['user-service-4000', 'user-service-4001', 'user-service-4002'];
+const calls = instances.map((instance) => ({ instance, attempts: 1 }));
 const [metrics, traces, overload] = [new RouteMetrics(), new TraceLog(), new Overload()];
 const stage = overload.stage('normal');
 let ends: (() => void) | undefined;
@@ -47,7 +48,7 @@ await contest('a request', [
   }),
   contender('Observation: counted and noted', (at) => {
     const seen = new Observation(passage, { metrics, traces });
-    seen.instance = instances[at % 3] ?? '';
+    passage.call = calls[at % 3];
     seen.answered();
     end();
   }),
