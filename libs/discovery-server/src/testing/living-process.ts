@@ -24,7 +24,8 @@ server.listen(0, '127.0.0.1', async () => {
     process.on('SIGUSR2', () => reader.cancel());
   }
   setInterval(() => post('/heartbeat').then((answer) => answer.status === 404 && post('/register')).catch(() => undefined), interval * 1000);
-  console.log(body.port);
+  // Not with console.log: it may write numbers in colour.
+  process.stdout.write(body.port + '\\n');
 });
 `;
 
