@@ -21,7 +21,7 @@ export type { Answer, AnswerSource, Loaded, UpstreamOptions, UpstreamSnapshot } 
 export { priorities, type Priority, type ShedReason } from './operations/admission.ts';
 export type { BodyPaceOptions } from './forward/body-pace.ts';
 export { LoopDelay, type DelaySource, type LoopDelayOptions } from './operations/loop-delay.ts';
-export type { CacheCounts, MetricFamily } from './operations/metric-families.ts';
+export type { MetricFamily } from './operations/metric-families.ts';
 export type { MetricsSources } from './operations/metrics-route.ts';
 export { Observation, type Observers } from './operations/observation.ts';
 export { Overload, type OverloadOptions, type OverloadSnapshot } from './operations/overload.ts';

@@ -1,7 +1,7 @@
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { Identity } from '../passage.ts';
-import { atLeast } from './range.ts';
+import { wholeNumber } from '../range.ts';
 
 /** What {@link IdentitySigner} takes. */
 export interface IdentitySignerOptions {
@@ -47,7 +47,7 @@ export class IdentitySigner {
     this.#key = readKey(key);
     this.#alg = this.#key.type === 'secret' ? 'HS256' : 'EdDSA';
     this.#issuer = issuer;
-    this.#lifetimeMs = atLeast('identitySigner: lifetimeMs', 2_000, lifetimeMs);
+    this.#lifetimeMs = wholeNumber('identitySigner: lifetimeMs', lifetimeMs, 2_000);
     this.#clock = clock;
   }
 

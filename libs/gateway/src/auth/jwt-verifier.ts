@@ -3,7 +3,7 @@ import { decodeProtectedHeader, jwtVerify, type JWTPayload } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Identity } from '../passage.ts';
 import { openKeys, type JwtKeys, type KeySource } from './jwt-keys.ts';
-import { atLeast } from './range.ts';
+import { wholeNumber } from '../range.ts';
 import { KeysUnavailable } from './remote-keys.ts';
 
 /** What {@link JwtVerifier} takes. */
@@ -76,12 +76,12 @@ export class JwtVerifier {
 
   constructor(options: JwtOptions) {
     this.#clock = options.clock ?? Date;
-    this.#maxTokenLength = atLeast('jwt: maxTokenLength', 1, options.maxTokenLength ?? 8_192);
-    this.#maxCacheMs = atLeast('jwt: maxCacheMs', 0, options.maxCacheMs ?? 300_000);
-    this.#skewSeconds = atLeast('jwt: clockSkewMs', 0, options.clockSkewMs ?? 5_000) / 1_000;
+    this.#maxTokenLength = wholeNumber('jwt: maxTokenLength', options.maxTokenLength ?? 8_192, 1);
+    this.#maxCacheMs = wholeNumber('jwt: maxCacheMs', options.maxCacheMs ?? 300_000, 0);
+    this.#skewSeconds = wholeNumber('jwt: clockSkewMs', options.clockSkewMs ?? 5_000, 0) / 1_000;
     this.#isRevoked = options.isRevoked ?? (() => false);
     this.#verified = new LRUCache({
-      max: atLeast('jwt: maxCached', 1, options.maxCached ?? 10_000),
+      max: wholeNumber('jwt: maxCached', options.maxCached ?? 10_000, 1),
       maxSize: maxCachedLength,
       sizeCalculation: (_entry, token) => token.length + 1,
     });

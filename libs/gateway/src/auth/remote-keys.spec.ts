@@ -178,7 +178,7 @@ describe('while the set cannot be read', () => {
     ['closed', (request) => request.socket.destroy()],
     ['silent', () => undefined],
   ])('%s', async (_name, answer) => {
-    const { server, check } = await keyServer({ timeoutMs: 100 });
+    const { server, check } = await keyServer({ timeoutMs: 1_000 });
     server.answer = answer;
     expect(await check(0)).toBe('unavailable');
     expect(server.errors.length).toBe(1);

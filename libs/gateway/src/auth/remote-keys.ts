@@ -7,7 +7,7 @@ import {
   type FlattenedJWSInput,
   type JWTHeaderParameters,
 } from 'jose';
-import { atLeast } from './range.ts';
+import { wholeNumber } from '../range.ts';
 
 /** How a key set at a URL is kept. */
 export interface RemoteKeysOptions {
@@ -49,10 +49,10 @@ export class RemoteKeys {
   constructor(url: string | URL, options: RemoteKeysOptions, clock: { now(): number }, onChange: () => void) {
     this.#clock = clock;
     this.#options = {
-      refreshMs: atLeast('jwt: refreshMs', 1, options.refreshMs ?? 600_000),
-      cooldownMs: atLeast('jwt: cooldownMs', 1, options.cooldownMs ?? 30_000),
-      timeoutMs: atLeast('jwt: timeoutMs', 1, options.timeoutMs ?? 5_000),
-      maxBytes: atLeast('jwt: maxBytes', 1, options.maxBytes ?? 262_144),
+      refreshMs: wholeNumber('jwt: refreshMs', options.refreshMs ?? 600_000, 1),
+      cooldownMs: wholeNumber('jwt: cooldownMs', options.cooldownMs ?? 30_000, 1),
+      timeoutMs: wholeNumber('jwt: timeoutMs', options.timeoutMs ?? 5_000, 1),
+      maxBytes: wholeNumber('jwt: maxBytes', options.maxBytes ?? 262_144, 1),
       fetch: options.fetch ?? ((target, init) => fetch(target, init)),
     };
     this.#onChange = onChange;

@@ -141,6 +141,7 @@ export class ResponseCache {
       const now = this.#clock.now();
       if (stored.isFresh(asked.wish, now)) {
         this.#counts.hits++;
+        note(passage, 'hit');
         writeStored(sink, stored, stored.hitPairs(now), asked, isHead);
         return nothing;
       }
@@ -154,6 +155,7 @@ export class ResponseCache {
   #pass(passage: Passage, sink: AnswerSink, next: Forward, method: string): Flow {
     if (safe.has(method)) return this.#bypass(passage, sink, next, 'method');
     this.#counts.bypassed++;
+    note(passage, 'bypass');
     const { host } = readAsked(passage.request.raw.rawHeaders);
     const marked = new MarkedSink(sink, `${this.#name}; fwd=method`, (status, raw) => {
       if (status < 200 || status >= 400) return;
@@ -168,6 +170,7 @@ export class ResponseCache {
 
   #bypass(passage: Passage, sink: AnswerSink, next: Forward, reason: ForwardReason): Flow {
     this.#counts.bypassed++;
+    note(passage, 'bypass');
     return next(passage, new MarkedSink(sink, `${this.#name}; fwd=${reason}`));
   }
 
@@ -189,6 +192,7 @@ export class ResponseCache {
     const isFresh = stored?.isFresh(asked.wish, now) === true;
     if (stored !== undefined && (isFresh || stored.isUsableMeanwhile(asked.wish, now))) {
       this.#counts[isFresh ? 'hits' : 'stale']++;
+      note(passage, isFresh ? 'hit' : 'stale');
       writeStored(sink, stored, stored.hitPairs(now), asked, isHead);
       if (!isFresh && !isHead && now >= stored.refreshAfter) this.#fetch(reader.parts, undefined, stored);
     } else if (asked.wish?.onlyIfCached === true) {
@@ -196,8 +200,10 @@ export class ResponseCache {
       sink.fail(new HttpProblem('ERR_NOT_CACHED', detail, { status: 504 }));
     } else if (isHead) {
       this.#counts.misses++;
+      note(passage, 'miss');
       reader.follow(next(passage, new MarkedSink(sink, `${this.#name}; fwd=uri-miss`)));
     } else {
+      note(passage, 'miss');
       this.#fetch(reader.parts, reader, stored);
     }
   }
@@ -300,4 +306,9 @@ function heed(asked: Asked, { ignoreClientRefresh }: CacheRules): Asked {
 
 function refuse(option: string, expected: string, value: unknown): never {
   throw new RangeError(`cache: ${option} must be ${expected}, got ${String(value)}`);
+}
+
+/** For metrics and traces. A fetch is a miss to whoever waits for it, shared or not. */
+function note({ notes }: Passage, what: 'hit' | 'stale' | 'miss' | 'bypass'): void {
+  if (notes !== undefined) notes.cache = what;
 }

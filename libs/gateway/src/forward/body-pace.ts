@@ -1,5 +1,5 @@
 import { HttpProblem } from '@mesh/problem';
-import { between } from '../operations/range.ts';
+import { between } from '../range.ts';
 
 /** How slowly a client may send a body. */
 export interface BodyPaceOptions {

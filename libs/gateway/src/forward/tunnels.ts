@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Watch, Watched } from './watch.ts';
+import { wholeNumber } from '../range.ts';
 
 /** Limits of {@link Tunnels}. */
 export interface TunnelOptions {
@@ -30,8 +31,8 @@ export class Tunnels {
   /** @throws RangeError when an option is out of range. */
   constructor(watch: Watch, { maxTunnels = 10_000, tunnelIdleTimeoutMs = 300_000 }: TunnelOptions = {}) {
     this.#watch = watch;
-    this.#maxTunnels = wholeNumber('maxTunnels', maxTunnels);
-    this.#idleTimeoutMs = wholeNumber('tunnelIdleTimeoutMs', tunnelIdleTimeoutMs);
+    this.#maxTunnels = wholeNumber('gateway: maxTunnels', maxTunnels);
+    this.#idleTimeoutMs = wholeNumber('gateway: tunnelIdleTimeoutMs', tunnelIdleTimeoutMs);
   }
 
   /** Open tunnels. */
@@ -147,9 +148,4 @@ function reset(socket: TunnelEnd): void {
 
 function ignore(): void {
   // The close that follows says it all.
-}
-
-function wholeNumber(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new RangeError(`gateway: ${option} must be an integer >= 0, got ${value}`);
 }

@@ -15,6 +15,7 @@ import { acceptUpgrades } from '../forward/upgrades.ts';
 import { Watch } from '../forward/watch.ts';
 import type { Forward, Passage } from '../passage.ts';
 import type { Route } from '../routing/route-schema.ts';
+import { wholeNumber } from '../range.ts';
 
 /** Limits of the exchanges of a gateway, and how they tell where they came from; a route may say otherwise of the limits. */
 export interface EngineOptions extends ForwardedOptions, TunnelOptions {
@@ -54,16 +55,16 @@ export class Engine {
     this.#transport = dispatcherTransport(client);
     this.#tunnels = new Tunnels(watch, options);
     this.#body = {
-      bodyLimit: wholeNumber('bodyLimitBytes', bodyLimitBytes),
+      bodyLimit: wholeNumber('gateway: bodyLimitBytes', bodyLimitBytes),
       pace: options.bodyPace === false ? undefined : readPace(options.bodyPace),
       watch,
     };
     this.#pseudonym = options.pseudonym ?? 'mesh';
     this.#answer = {
       ...{ watch, tunnels: this.#tunnels, explain, onAnswer },
-      idleTimeoutMs: wholeNumber('idleTimeoutMs', idleTimeoutMs),
-      totalTimeoutMs: wholeNumber('totalTimeoutMs', totalTimeoutMs),
-      stallTimeoutMs: wholeNumber('stallTimeoutMs', stallTimeoutMs),
+      idleTimeoutMs: wholeNumber('gateway: idleTimeoutMs', idleTimeoutMs),
+      totalTimeoutMs: wholeNumber('gateway: totalTimeoutMs', totalTimeoutMs),
+      stallTimeoutMs: wholeNumber('gateway: stallTimeoutMs', stallTimeoutMs),
     };
   }
 
@@ -106,9 +107,4 @@ export class Engine {
       closed();
     });
   }
-}
-
-function wholeNumber(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new RangeError(`gateway: ${option} must be an integer >= 0, got ${value}`);
 }

@@ -1,6 +1,6 @@
 import { HttpProblem } from '@mesh/problem';
 import type { Clock, RateLimitState } from '@mesh/resilience';
-import { atLeast } from '../auth/range.ts';
+import { wholeNumber } from '../range.ts';
 import type { Passage, Refusal, Stage } from '../passage.ts';
 import { LimitHeaders } from './limit-headers.ts';
 import { limitKey } from './limit-key.ts';
@@ -38,7 +38,7 @@ export interface RateLimitOptions {
  */
 export function rateLimit(options: RateLimitOptions): Stage {
   const { limits: rules, headers } = readRateLimitRules(options.rules);
-  const maxKeys = atLeast('rateLimit: maxKeys', 1, options.maxKeys ?? 10_000);
+  const maxKeys = wholeNumber('rateLimit: maxKeys', options.maxKeys ?? 10_000, 1);
   const limits = rules.map((rule) => new RouteLimit(rule, maxKeys, options));
   const answers = new LimitAnswers(limits, headers);
   if (options.shared !== undefined)

@@ -1,7 +1,7 @@
 import { circuitBreaker, type Clock } from '@mesh/circuit-breaker';
 import { pipeline, timeLimiter, type Pipeline, type RateLimitState } from '@mesh/resilience';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import { atLeast } from '../auth/range.ts';
+import { wholeNumber } from '../range.ts';
 import type { LimitRule } from './rate-limit-rules.ts';
 
 /** What is needed of a Redis client; one of `@redis/client` fits, connected and closed by who made it. */
@@ -53,7 +53,7 @@ export class SharedCounts {
       name: 'redis',
       maximumFailuresAllowed: 3,
       timeWindowInMilliseconds: 10_000,
-      resetTimeoutInMilliseconds: atLeast('sharedCounts: pauseMs', 1, options.pauseMs ?? 1_000),
+      resetTimeoutInMilliseconds: wholeNumber('sharedCounts: pauseMs', options.pauseMs ?? 1_000, 1),
       successThreshold: 1,
       classify: (result) => (result.ok || result.error instanceof RateLimiterRes ? 'success' : 'failure'),
       ...clock,
@@ -62,7 +62,7 @@ export class SharedCounts {
       if (from === 'closed' && to === 'open') options.onAway?.(cause);
       if (to === 'closed') options.onBack?.();
     });
-    const timeoutMs = atLeast('sharedCounts: timeoutMs', 1, options.timeoutMs ?? 50);
+    const timeoutMs = wholeNumber('sharedCounts: timeoutMs', options.timeoutMs ?? 50, 1);
     this.#guard = pipeline(circuit, timeLimiter({ timeoutMs }));
   }
 

@@ -1,7 +1,7 @@
 import type { ServiceClient } from '@mesh/service-client';
 import { circuitMetrics, type CircuitMetrics } from './metrics.ts';
 import type { Upstream } from '../compose/upstream.ts';
-import type { CacheCounts } from './metric-families.ts';
+import type { CacheSnapshot } from '../cache/response-cache.ts';
 import type { Overload, OverloadSnapshot } from './overload.ts';
 
 /** The part of a discovery client that the health shows; a `DiscoveryClient` fits. */
@@ -27,7 +27,7 @@ export interface GatewayHealthOptions {
   /** Its state is told as `overload`. Default: it is not. */
   readonly overload?: Pick<Overload, 'getSnapshot'>;
   /** Its ratio of hits is told as `responseCache`. Default: it is not. */
-  readonly responseCache?: { getSnapshot(): CacheCounts };
+  readonly responseCache?: { getSnapshot(): Pick<CacheSnapshot, 'hitRatio'> };
 }
 
 /** Whether the instances of a service are known, for how many more seconds, and how many they are. */

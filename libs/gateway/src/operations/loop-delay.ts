@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { between } from './range.ts';
+import { between } from '../range.ts';
 
 /** Where the delays come from; a histogram of `node:perf_hooks` fits. */
 export interface DelaySource {

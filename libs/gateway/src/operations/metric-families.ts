@@ -3,6 +3,7 @@ import { AggregatorRegistry } from 'prom-client';
 import { priorities } from './admission.ts';
 import type { OverloadSnapshot } from './overload.ts';
 import { bucketBoundsMs, statusClasses, type RouteSeries } from './route-metrics.ts';
+import type { CacheSnapshot } from '../cache/response-cache.ts';
 
 /** One sample of a metric. */
 interface Sample {
@@ -22,25 +23,12 @@ export interface MetricFamily {
   readonly values: readonly Sample[];
 }
 
-/** What a response cache tells of itself; the snapshot of a `ResponseCache` fits. */
-export interface CacheCounts {
-  readonly hits: number;
-  readonly misses: number;
-  readonly stale: number;
-  readonly revalidated: number;
-  readonly coalesced: number;
-  readonly bypassed: number;
-  readonly bytes: number;
-  /** Part of the requests that were answered from memory, 0..1. */
-  readonly hitRatio: number;
-}
-
 /** What a gateway has counted. */
 export interface GatewayCounts {
   readonly client: ServiceClientSnapshot;
   readonly routes: readonly RouteSeries[];
   readonly overload?: OverloadSnapshot | undefined;
-  readonly cache?: CacheCounts | undefined;
+  readonly cache?: CacheSnapshot | undefined;
 }
 
 /** Media types of the text, by what may be asked for. */
@@ -157,7 +145,7 @@ function overloadFamilies({ shed, refusedClients, queued, pressure }: OverloadSn
   ];
 }
 
-function cacheFamilies(cache: CacheCounts): MetricFamily[] {
+function cacheFamilies(cache: CacheSnapshot): MetricFamily[] {
   const results = ['hits', 'misses', 'stale', 'revalidated', 'coalesced', 'bypassed'] as const;
   return [
     counter(

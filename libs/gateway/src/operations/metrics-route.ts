@@ -1,13 +1,8 @@
 import type { ServiceClient, ServiceClientSnapshot } from '@mesh/service-client';
 import type { FastifyInstance } from 'fastify';
 import type { Upstream } from '../compose/upstream.ts';
-import {
-  metricFamilies,
-  metricsText,
-  metricsTypeFor,
-  type CacheCounts,
-  type MetricFamily,
-} from './metric-families.ts';
+import { metricFamilies, metricsText, metricsTypeFor, type MetricFamily } from './metric-families.ts';
+import type { CacheSnapshot } from '../cache/response-cache.ts';
 import { meshMetrics } from './metrics.ts';
 import type { Overload } from './overload.ts';
 import type { RouteMetrics } from './route-metrics.ts';
@@ -20,7 +15,7 @@ export interface MetricsSources {
   readonly upstreams?: readonly Upstream[];
   readonly metrics?: RouteMetrics;
   readonly overload?: Pick<Overload, 'getSnapshot'>;
-  readonly cache?: { getSnapshot(): CacheCounts };
+  readonly cache?: { getSnapshot(): CacheSnapshot };
 }
 
 interface Report {

@@ -2,7 +2,7 @@ import { HttpProblem } from '@mesh/problem';
 import type { Clock, Timers } from '@mesh/resilience';
 import type { Passage, Refusal, Stage } from '../passage.ts';
 import { Admission, priorities, Ticket, type Priority, type ShedReason } from './admission.ts';
-import { between, wholeNumber } from './range.ts';
+import { between, wholeNumber } from '../range.ts';
 
 /** Bounds of an {@link Overload}. */
 export interface OverloadOptions {

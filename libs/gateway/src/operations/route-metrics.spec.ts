@@ -32,6 +32,7 @@ describe('the text for a scrape', () => {
     coalesced: 0,
     bypassed: 2,
     bytes: 9,
+    entries: 1,
     hitRatio: 0.75,
   };
   const families = metricFamilies({

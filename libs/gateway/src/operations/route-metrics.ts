@@ -1,4 +1,4 @@
-import { wholeNumber } from './range.ts';
+import { wholeNumber } from '../range.ts';
 
 /** Upper bounds of the latency buckets, in ms; the last bucket has none. */
 export const bucketBoundsMs = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000] as const;

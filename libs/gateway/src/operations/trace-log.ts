@@ -1,5 +1,5 @@
 import type { TraceContext } from '@mesh/trace-context';
-import { wholeNumber } from './range.ts';
+import { wholeNumber } from '../range.ts';
 
 /** What {@link TraceLog} takes. */
 export interface TraceLogOptions {

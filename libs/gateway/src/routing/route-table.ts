@@ -5,15 +5,6 @@ import type { Route } from './route-schema.ts';
 
 export { isServiceName } from './service-name.ts';
 
-/** Where a request goes. */
-export interface Destination {
-  readonly service: string;
-  /** Path for the instance, byte for byte what the client wrote behind the prefix. */
-  readonly path: string;
-  /** Whether the service's name came from the URL. */
-  readonly isDynamic: boolean;
-}
-
 /** A route in the form in which it is looked for. */
 export interface Entry {
   readonly route: Route;

@@ -1,5 +1,5 @@
-/** A whole number from `least` on. @throws RangeError naming the option and the value. */
-export function wholeNumber(option: string, value: number, least: number): number {
+/** A whole number from `least` (default 0) on. @throws RangeError naming the option and the value. */
+export function wholeNumber(option: string, value: number, least = 0): number {
   if (Number.isSafeInteger(value) && value >= least) return value;
   throw new RangeError(`${option} must be an integer >= ${least}, got ${value}`);
 }
