@@ -77,8 +77,16 @@ export class ChaosWorld {
     process.kill(pid, 'SIGCONT');
   }
 
-  /** One more instance of a service for a while, a bad one. Resolves with how often it was asked, and how often it failed. */
-  async join(service: string, faults: Record<string, string>, ms: number): Promise<Tally> {
+  /**
+   * One more instance of a service, a bad one, for `ms` and then until `isEnough`: a busy machine hears of it late. Resolves with how often
+   * it was asked, and how often it failed.
+   */
+  async join(
+    service: string,
+    faults: Record<string, string>,
+    ms: number,
+    isEnough = ({ asked }: Tally): boolean => asked > 0,
+  ): Promise<Tally> {
     const bad = await AppProcess.start('e2e/src/faulty-instance.ts', {
       DISCOVERY_URL: this.mesh.url('discovery'),
       SERVICE: service,
@@ -86,9 +94,16 @@ export class ChaosWorld {
       ...faults,
     });
     await pause(ms);
-    const { body } = await get(`${bad.url}/health/tally`);
-    await bad.stop();
-    return body as Tally;
+    try {
+      return await eventually(async () => {
+        const tally = (await get(`${bad.url}/health/tally`)).body as Tally;
+        if (!isEnough(tally))
+          throw new Error(`the bad instance has met too little: ${JSON.stringify(tally)}`);
+        return tally;
+      }, 20_000);
+    } finally {
+      await bad.stop();
+    }
   }
 
   /** Waits until everybody is registered and serves again. */
