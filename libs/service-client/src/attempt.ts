@@ -47,6 +47,10 @@ export class Attempt extends Admission implements Sink {
     return this.state === 'live';
   }
 
+  get readsRawHeaders(): boolean {
+    return this.#call.handler.readsRawHeaders === true;
+  }
+
   /** Whether the request had been written, in whole or in part. */
   get sent(): boolean {
     return this.flow !== undefined;

@@ -1,8 +1,7 @@
 import { CircuitBreaker, type CircuitBreakerOptions } from '@mesh/circuit-breaker';
 import type { Endpoint } from '@mesh/load-balancer';
 import type { ServiceInstance } from './discovery.ts';
-import type { Address, Peer } from './transport.ts';
-import { originOf } from './undici-transport.ts';
+import { originOf, type Address, type Peer } from './transport.ts';
 
 /** A registry's mistake in one record must not fail the calls to all: a weight that is none counts as 1. */
 function weightOf(weight = 1): number {

@@ -36,7 +36,7 @@ export { ServiceResponse } from './service-response.ts';
 export { services } from './services.ts';
 export type { ServicesOptions } from './services.ts';
 export type { LatencyHistogram, ServiceFiguresSnapshot } from './service-figures.ts';
-export type { TlsOptions } from './undici-transport.ts';
+export type { TlsOptions } from './tls-options.ts';
 export type { Address, Flow, Peer, Sink, Transport, TransportRequest } from './transport.ts';
 export type { GateOptions } from './service-gates.ts';
 export type { AttemptSpan, AttemptStart, Tracing } from './tracing.ts';

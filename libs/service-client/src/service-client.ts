@@ -8,6 +8,7 @@ import { CallTotals, type CallTotalsSnapshot } from './call-totals.ts';
 import { isServiceName, type Discovery } from './discovery.ts';
 import { NoInstanceError } from './errors.ts';
 import { hasHeader } from './headers.ts';
+import { Http1Transport } from './http1/http1-transport.ts';
 import type { Observer } from './observer.ts';
 import { durationMs, integer } from './options.ts';
 import { readRules, usualRules, type CallPolicy } from './call-policy.ts';
@@ -22,9 +23,10 @@ import {
 import { ServiceResponse } from './service-response.ts';
 import { Stack } from './stack.ts';
 import { StackDispatcher } from './stack-dispatcher.ts';
+import type { TlsOptions } from './tls-options.ts';
 import type { Tracing } from './tracing.ts';
 import type { Transport } from './transport.ts';
-import { UndiciTransport, type TlsOptions } from './undici-transport.ts';
+import { UndiciTransport } from './undici-transport.ts';
 
 /** Options of a {@link ServiceClient}. */
 export interface ServiceClientOptions {
@@ -117,7 +119,7 @@ export interface ServiceClientSnapshot {
 export class ServiceClient {
   /** The whole path as an undici dispatcher, for `undici.request`, `fetch`, proxies and SDKs; serves fixed origins too. */
   readonly dispatcher: Dispatcher;
-  readonly #transport: Transport;
+  readonly #close: (graceMs: number) => Promise<void>;
   readonly #pools: ServicePools;
   readonly #totals = new CallTotals();
   readonly #timeoutMs: number;
@@ -127,13 +129,18 @@ export class ServiceClient {
   constructor(options: ServiceClientOptions) {
     this.#timeoutMs = durationMs('timeoutMs', options.timeoutMs ?? 30_000);
     this.#maxBodyBytes = integer('maxBodyBytes', options.maxBodyBytes ?? 10 * 1024 * 1024, 1);
-    const transport = new UndiciTransport({
+    const { tls, allowH2 = false } = options;
+    const connections = {
       connectTimeoutMs: durationMs('connectTimeoutMs', options.connectTimeoutMs ?? 2000),
       maxConnections: integer('maxConnections', options.maxConnections ?? 256, 1),
-      tls: options.tls,
-      allowH2: options.allowH2 ?? false,
-    });
-    this.#transport = transport;
+      tls,
+    };
+    // Undici for origins that are no services, and for HTTP/2.
+    const general = new UndiciTransport({ ...connections, allowH2 });
+    const transport = allowH2 ? general : new Http1Transport(connections);
+    this.#close = async (graceMs) => {
+      await Promise.all([transport.close(graceMs), general.close(graceMs)]);
+    };
     this.#pools = new ServicePools(poolOptions(options, transport));
     const stack = new Stack({
       mesh: { discovery: options.discovery, pools: this.#pools },
@@ -146,14 +153,14 @@ export class ServiceClient {
         }),
         usualRules,
       ),
-      next: (call, handler) => transport.dispatch(call, handler),
+      next: (call, handler) => general.dispatch(call, handler),
       timers: options.retry?.timers,
       observer: options.observer,
       tracing: options.tracing,
       debugHeaders: options.debugHeaders,
       totals: this.#totals,
     });
-    this.dispatcher = new StackDispatcher(stack, transport);
+    this.dispatcher = new StackDispatcher(stack, this.#close);
   }
 
   /**
@@ -204,7 +211,7 @@ export class ServiceClient {
 
   /** Takes no more calls and makes no more retries, waits for requests in flight for at most `graceMs` (default 5000 ms), then cuts them off. */
   async close(graceMs = 5000): Promise<void> {
-    await this.#transport.close(durationMs('graceMs', graceMs));
+    await this.#close(durationMs('graceMs', graceMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 import { Dispatcher, Dispatcher1Wrapper } from 'undici';
 import type { ServiceDispatchOptions } from './call-context.ts';
 import type { Stack } from './stack.ts';
-import type { Handler, Transport } from './transport.ts';
+import type { Handler } from './transport.ts';
 
 /** Node's own type of the wrapper does not tell of it. */
 const { wrapHandler } = Dispatcher1Wrapper as unknown as { wrapHandler: (handler: unknown) => Handler };
@@ -15,12 +15,12 @@ const graceMs = 5000;
  */
 export class StackDispatcher extends Dispatcher {
   readonly #stack: Stack;
-  readonly #transport: Transport;
+  readonly #closeAll: (graceMs: number) => Promise<void>;
 
-  constructor(stack: Stack, transport: Transport) {
+  constructor(stack: Stack, closeAll: (graceMs: number) => Promise<void>) {
     super();
     this.#stack = stack;
-    this.#transport = transport;
+    this.#closeAll = closeAll;
   }
 
   override dispatch(options: ServiceDispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
@@ -43,7 +43,7 @@ export class StackDispatcher extends Dispatcher {
   }
 
   #end(waitMs: number, callback: (() => void) | undefined): Promise<void> | undefined {
-    const ended = this.#transport.close(waitMs);
+    const ended = this.#closeAll(waitMs);
     if (callback === undefined) return ended;
     void ended.then(callback);
     return undefined;

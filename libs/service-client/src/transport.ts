@@ -24,6 +24,11 @@ export interface Address {
   readonly port: number;
 }
 
+/** `http://host:port`, of IPv6 in brackets. */
+export function originOf({ scheme, host, port }: Address): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** The connections to one address. */
 export interface Peer {
   /**
@@ -80,6 +85,8 @@ export interface Flow {
 
 /** Takes what comes of one request: start, then interim heads, the head, data and end, or an upgrade; an error at any place ends it. */
 export interface Sink {
+  /** Whether it reads `flow.rawHeaders`: the parsed fields may then be empty below 400. */
+  readonly readsRawHeaders?: boolean;
   /** A connection is there and the request is about to be written. */
   onRequestStart(flow: Flow, context: unknown): void;
   onBodySent(chunk: Buffer): void;

@@ -1,20 +1,15 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Agent, buildConnector, Client, errors, Pool, type Dispatcher } from 'undici';
-import type { Address, Peer, Sink, Transport, TransportRequest } from './transport.ts';
-
-/** How instances are called whose metadata says `scheme: 'https'`; what is left out is Node's default. */
-export interface TlsOptions {
-  /** Certificates that are trusted in place of the system's. */
-  readonly ca?: string | Buffer | (string | Buffer)[];
-  /** The client's own certificate and key, for mutual TLS. */
-  readonly cert?: string | Buffer | (string | Buffer)[];
-  readonly key?: string | Buffer;
-  /** The name that certificates must have (default: the instance's host). */
-  readonly servername?: string;
-  /** false takes any certificate: for tests only (default true). */
-  readonly rejectUnauthorized?: boolean;
-}
+import type { TlsOptions } from './tls-options.ts';
+import {
+  originOf,
+  type Address,
+  type Peer,
+  type Sink,
+  type Transport,
+  type TransportRequest,
+} from './transport.ts';
 
 /** Options of {@link UndiciTransport}. */
 export interface UndiciTransportOptions {
@@ -160,8 +155,3 @@ const closed = async (dispatcher: Dispatcher): Promise<void> => {
     // It was closed or destroyed before: that is what was wanted.
   }
 };
-
-/** `http://host:port`, of IPv6 in brackets. */
-export function originOf({ scheme, host, port }: Address): string {
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}

@@ -46,13 +46,14 @@ export function trailerFields(raw: readonly string[]): string[] {
 }
 
 /**
- * Undici's raw headers (buffers) as latin1 text, which is how Node writes them again: byte for byte. They are pieces of one chunk off the
+ * Raw headers as latin1 text, which is how Node writes them again: byte for byte. They are pieces of one chunk off the
  * socket, so the whole head is decoded at once and cut, which costs a third of decoding each piece.
  */
 export function rawPairs(raw: unknown, parsed: ParsedHeaders): string[] {
   if (!Array.isArray(raw)) return parsedPairs(parsed);
   const pieces = raw as (Buffer | string)[];
   const first = pieces[0];
+  if (typeof first === 'string' && pieces.every(isText)) return pieces;
   const last = pieces[pieces.length - 1];
   if (!(first instanceof Buffer) || !(last instanceof Buffer)) return pieces.map(latin1);
   const { buffer, byteOffset: start } = first;
@@ -76,6 +77,10 @@ function parsedPairs(parsed: ParsedHeaders): string[] {
   return Object.entries(parsed).flatMap(([name, value]) =>
     value === undefined ? [] : [value].flat().flatMap((one) => [name, one]),
   );
+}
+
+function isText(piece: Buffer | string): piece is string {
+  return typeof piece === 'string';
 }
 
 function latin1(piece: Buffer | string): string {

@@ -27,6 +27,7 @@ export function dispatcherTransport({ dispatcher }: ProxyClient): Transport {
 
 /** One call: translates between undici's handler and a sink. */
 class DispatchedCall implements UpstreamHandler, Flow {
+  readonly readsRawHeaders = true;
   readonly #request: TransportRequest;
   readonly #sink: AnswerSink | UpgradeSink;
   #controller: UpstreamController | undefined;

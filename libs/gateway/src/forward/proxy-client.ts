@@ -15,6 +15,8 @@ export type ParsedHeaders = Readonly<Record<string, string | string[] | undefine
 
 /** The part of undici's dispatch handler that the proxy implements. */
 export interface UpstreamHandler {
+  /** Whether it takes raw fields where there are some. */
+  readonly readsRawHeaders?: boolean;
   onRequestStart(controller: UpstreamController, context: unknown): void;
   onRequestUpgrade?(
     controller: UpstreamController,

@@ -2,6 +2,7 @@ import { HttpProblem } from '@mesh/problem';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ExchangeNotes } from '../passage.ts';
+import { trailerFields } from './answer-head.ts';
 import { BodyPace, slowBody, type PaceRules } from './body-pace.ts';
 import { sendContinue } from './expectations.ts';
 import type { Watch, Watched } from './watch.ts';
@@ -36,6 +37,11 @@ export class RequestBody extends Readable implements Watched {
     this.#notes = notes;
     // The dispatcher may have stopped listening already: an error without a listener would end the process.
     this.on('error', ignore);
+  }
+
+  /** The trailer fields that came after it and may travel; there are none before its end. */
+  get rawTrailers(): string[] {
+    return trailerFields(this.#source.rawTrailers);
   }
 
   /** Sets who is told, once, what is wrong with the body: too many bytes, or too slow ones. Nothing is passed on after it. */
