@@ -657,7 +657,7 @@ describe('bodies', () => {
       'PUT /api/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
     expect(await exchange(port, `${request}5;ext=1\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n`)).toMatch(/ok$/);
     expect(up.received()).toMatch(/hello/);
-    expect(up.received()).not.toMatch(/ext=1|X-Trailer/);
+    expect(up.received()).not.toMatch(/ext=1/);
   });
 
   test.each([
