@@ -20,7 +20,7 @@ export const chunked = -1;
 
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
 /** A control character, a line break that is not CRLF, a folded line. */
-const badText = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|[^\r]\n|\n[\t ]/;
+const badText = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|[^\r]\n|\n[\t ]/;
 const length = /^\d{1,15}$/;
 
 /**

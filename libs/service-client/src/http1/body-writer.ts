@@ -35,7 +35,10 @@ export class BodyWriter {
       .on('end', this.#onEnd)
       .on('close', this.#onClose)
       .on('data', this.#onData);
-    if (source.errored !== null) queueMicrotask(() => this.#onError(source.errored));
+    if (source.errored !== null)
+      queueMicrotask(() => {
+        this.#onError(source.errored);
+      });
     else if (source.readableEnded) queueMicrotask(this.#onEnd);
     else if (source.destroyed) queueMicrotask(this.#onClose);
   }

@@ -5,6 +5,7 @@ import { HeadText } from './head-text.ts';
 const maxDigits = 12;
 /** Most bytes of extensions in a whole body; they mean nothing to us (CVE-2024-22019 was a reader without a limit). */
 const maxExtensionBytes = 16 * 1024;
+const extension = /^(?:;[\w!#$%&'*+.^`|~-]+(?:=(?:[\w!#$%&'*+.^`|~-]+|"[\t !#-[\]-~]*"))?)+$/;
 const maxTrailerBytes = 16 * 1024;
 
 const cr = 0x0d;
@@ -19,6 +20,7 @@ export class ChunkedBody {
   #state: 'digits' | 'extension' | 'line-end' | 'data' | 'data-cr' | 'data-lf' | 'trailers' = 'digits';
   #left = 0;
   #digits = 0;
+  #extension = '';
   #extensionBytes = 0;
   readonly #trailers = new HeadText(maxTrailerBytes);
 
@@ -55,9 +57,9 @@ export class ChunkedBody {
         this.#digit(byte);
         return;
       case 'extension':
-        if (byte === cr) this.#state = 'line-end';
-        else if (byte === lf || ++this.#extensionBytes > maxExtensionBytes)
-          throw malformed('a chunk extension');
+        if (byte !== cr) this.#extend(byte);
+        else if (extension.test(this.#extension)) this.#state = 'line-end';
+        else throw malformed('a chunk extension');
         return;
       case 'line-end':
         if (byte !== lf) throw malformed('the line of a chunk');
@@ -76,6 +78,11 @@ export class ChunkedBody {
     }
   }
 
+  #extend(byte: number): void {
+    if (++this.#extensionBytes > maxExtensionBytes) throw malformed('too long chunk extensions');
+    this.#extension += String.fromCharCode(byte);
+  }
+
   #digit(byte: number): void {
     const digit = hexDigit(byte);
     if (digit !== -1 && this.#digits < maxDigits) {
@@ -85,8 +92,10 @@ export class ChunkedBody {
     }
     if (this.#digits === 0 || digit !== -1) throw malformed('the length of a chunk');
     if (byte === cr) this.#state = 'line-end';
-    else if (byte === semicolon || byte === 0x20 || byte === 0x09) this.#state = 'extension';
-    else throw malformed('the length of a chunk');
+    else if (byte === semicolon) {
+      this.#state = 'extension';
+      this.#extension = ';';
+    } else throw malformed('the length of a chunk');
   }
 }
 

@@ -21,7 +21,7 @@ export class Http1Transport implements Transport {
   readonly #open = new Set<Http1Peer>();
   readonly #clock = { seconds: 0 };
   #sweep: NodeJS.Timeout | undefined;
-  #closing: { readonly done: Promise<void>; readonly settle: () => void } | undefined;
+  #closing: { readonly done: Promise<undefined>; readonly settle: () => void } | undefined;
 
   constructor(options: Http1TransportOptions) {
     this.#options = options;
@@ -44,7 +44,10 @@ export class Http1Transport implements Transport {
 
   async close(graceMs: number): Promise<void> {
     if (this.#closing === undefined) {
-      const { promise: done, resolve: settle } = Promise.withResolvers<void>();
+      const { promise: done, resolve } = Promise.withResolvers<undefined>();
+      const settle = (): void => {
+        resolve(undefined);
+      };
       this.#closing = { done, settle };
       for (const peer of [...this.#open]) peer.close();
       if (this.#open.size === 0) settle();
