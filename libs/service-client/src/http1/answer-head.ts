@@ -1,5 +1,5 @@
 import type { Fields } from '../transport.ts';
-import { fieldKind } from './field-names.ts';
+import type { FieldLines } from './field-lines.ts';
 import { malformed } from './malformed.ts';
 
 /** The head of an answer, and what it says of the body and of the connection (RFC 9112, 6.3 and 9.3). */
@@ -18,36 +18,32 @@ export interface AnswerHead {
 
 export const chunked = -1;
 
-const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
-/** A control character, a line break that is not CRLF, a folded line. */
-const badText = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|[^\r]\n|\n[\t ]/;
+const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
+const usualLine = 'HTTP/1.1 200 OK\r\n';
 const length = /^\d{1,15}$/;
 
 /**
- * Reads a head, given without the empty line that ends it. Strict: what two readers could take for two things is refused (two lengths, a length
- * beside chunks, folded lines, bare line feeds).
+ * Reads a head, each of its lines ended by CRLF and without the empty line that ends it. Strict: what two readers could take for two things is
+ * refused (two lengths, a length beside chunks, folded lines, bare line feeds).
  *
  * @param method of the request; an answer to HEAD has no body whatever it says.
  * @throws HTTPParserError.
  */
-export function readAnswerHead(text: string, method: string): AnswerHead {
-  if (badText.test(text)) throw malformed('a character that has no place in a head');
-  const firstEnd = text.indexOf('\r\n');
-  const parts = statusLine.exec(firstEnd === -1 ? text : text.slice(0, firstEnd));
-  if (parts === null) throw malformed('no status line');
-  const status = Number(parts[2]);
-  const isOld = parts[1] === '0';
+export function readAnswerHead(text: string, method: string, lines: FieldLines): AnswerHead {
+  const first = text.slice(0, usual.length) === usualLine ? usual : readStatusLine(text);
+  const { status, isOld } = first;
   const rawHeaders: string[] = [];
   let contentLength: string | undefined;
   let encoding: string | undefined;
   let connection = '';
   let keepSeconds: number | undefined;
-  for (let at = firstEnd; at !== -1;) {
-    at = readField(text, at + 2, rawHeaders);
-    const value = rawHeaders[rawHeaders.length - 1] ?? '';
-    const kind = fieldKind(rawHeaders[rawHeaders.length - 2] ?? '');
+  let at = first.length;
+  for (let index = 0; at < text.length; index++) {
+    const line = lines.read(text, at, index);
+    const { kind, name, value } = line;
+    at += line.text.length;
+    rawHeaders.push(name, value);
     if (kind === 'plain') continue;
-    if (kind === 'invalid') throw malformed('a field whose name is none');
     if (kind === 'content-length') {
       if (contentLength !== undefined || !length.test(value)) throw malformed('Content-Length');
       contentLength = value;
@@ -61,43 +57,38 @@ export function readAnswerHead(text: string, method: string): AnswerHead {
     throw malformed('Transfer-Encoding');
   }
   const hasNone = method === 'HEAD' || status < 200 || status === 204 || status === 304;
-  const bodyLength = hasNone
-    ? 0
-    : encoding !== undefined
-      ? chunked
-      : contentLength === undefined
-        ? Infinity
-        : Number(contentLength);
+  const bodyLength = hasNone ? 0 : encoding !== undefined ? chunked : Number(contentLength ?? Infinity);
   const isKept = bodyLength !== Infinity && keeps(connection, isOld);
-  return { status, message: parts[3] ?? '', rawHeaders, bodyLength, isKept, keepSeconds };
+  return { status, message: first.message, rawHeaders, bodyLength, isKept, keepSeconds };
 }
 
-/** The fields of a trailer section, each line begun by CRLF. @throws HTTPParserError. */
-export function readTrailers(text: string): string[] {
-  if (badText.test(text)) throw malformed('a character that has no place in trailers');
+interface StatusLine {
+  readonly status: number;
+  readonly message: string;
+  /** HTTP/1.0. */
+  readonly isOld: boolean;
+  /** Characters, CRLF included. */
+  readonly length: number;
+}
+
+const usual: StatusLine = { status: 200, message: 'OK', isOld: false, length: usualLine.length };
+
+function readStatusLine(text: string): StatusLine {
+  const end = text.indexOf('\r\n');
+  const [, minor, status, message = ''] = statusLine.exec(text.slice(0, end)) ?? [];
+  if (status === undefined) throw malformed('no status line');
+  return { status: Number(status), message, isOld: minor === '0', length: end + 2 };
+}
+
+/** The fields of a trailer section, each line ended by CRLF. @throws HTTPParserError. */
+export function readTrailers(text: string, lines: FieldLines): string[] {
   const fields: string[] = [];
-  for (let at = text === '' ? -1 : 0; at !== -1;) {
-    at = readField(text, at + 2, fields);
-    if (fieldKind(fields[fields.length - 2] ?? '') === 'invalid') throw malformed('a trailer');
+  for (let at = 0, index = 0; at < text.length; index++) {
+    const line = lines.read(text, at, index);
+    at += line.text.length;
+    fields.push(line.name, line.value);
   }
   return fields;
-}
-
-/** Appends the field that begins at `start`; tells where its line ends, -1 at the end of the text. */
-function readField(text: string, start: number, fields: string[]): number {
-  const lineEnd = text.indexOf('\r\n', start);
-  let end = lineEnd === -1 ? text.length : lineEnd;
-  const colon = text.indexOf(':', start);
-  if (colon === -1 || colon >= end) throw malformed('a line without a colon');
-  let from = colon + 1;
-  while (from < end && isBlank(text.charCodeAt(from))) from++;
-  while (end > from && isBlank(text.charCodeAt(end - 1))) end--;
-  fields.push(text.slice(start, colon), text.slice(from, end));
-  return lineEnd;
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
 }
 
 function keeps(connection: string, isOld: boolean): boolean {

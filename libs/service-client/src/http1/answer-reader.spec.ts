@@ -14,14 +14,19 @@ interface Seen {
   error: string | undefined;
 }
 
-/** Reads an answer in pieces, then the end of the connection. */
-function read(pieces: readonly Buffer[], method = 'GET'): Seen {
-  const seen: Seen = { heads: [], body: '', trailers: undefined, rest: 0, error: undefined };
+/** Reads an answer in pieces, then the end of the connection; `before` was read on it earlier. */
+function read(pieces: readonly Buffer[], method = 'GET', before: readonly Buffer[] = []): Seen {
+  let seen: Seen = { heads: [], body: '', trailers: undefined, rest: 0, error: undefined };
   const reader = new AnswerReader({
     onHead: ({ status, message, rawHeaders }) => seen.heads.push({ status, message, rawHeaders }),
     onData: (bytes, at, end) => (seen.body += bytes.toString('latin1', at, end)),
     onEnd: (trailers) => (seen.trailers = trailers),
   });
+  for (const piece of before) {
+    reader.begin('GET');
+    reader.read(piece, piece.length);
+  }
+  seen = { heads: [], body: '', trailers: undefined, rest: 0, error: undefined };
   reader.begin(method);
   try {
     for (const piece of pieces) seen.rest += piece.length - reader.read(piece, piece.length);
@@ -112,6 +117,31 @@ describe('answers as they should be', () => {
           });
         },
       ),
+      { numRuns: 500 },
+    );
+  });
+
+  test('what was said before changes nothing', () => {
+    const field = fc.constantFrom(
+      ...[
+        'Date: 1',
+        'Date: 12',
+        'date: 1',
+        'X: Date: 1',
+        'X:',
+        'X: ',
+        'Connection: close',
+        'Keep-Alive: timeout=9',
+        'D: \xff',
+      ],
+    );
+    const answer = fc
+      .array(field, { maxLength: 8 })
+      .map((all) => bytes(['HTTP/1.1 200 OK', ...all, 'Content-Length: 0', '', ''].join('\r\n')));
+    fc.assert(
+      fc.property(fc.array(answer, { maxLength: 4 }), answer, (before, last) => {
+        expect(read([last], 'GET', before)).toEqual(read([last]));
+      }),
       { numRuns: 500 },
     );
   });

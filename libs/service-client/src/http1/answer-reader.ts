@@ -1,5 +1,6 @@
 import { chunked, readAnswerHead, readTrailers, type AnswerHead } from './answer-head.ts';
 import { ChunkedBody } from './chunked-body.ts';
+import { FieldLines } from './field-lines.ts';
 import { HeadText } from './head-text.ts';
 import { malformed } from './malformed.ts';
 
@@ -33,6 +34,7 @@ const noTrailers: string[] = [];
 export class AnswerReader {
   readonly #listener: AnswerListener;
   readonly #head = new HeadText(maxHeadBytes);
+  readonly #lines = new FieldLines();
   readonly #take = (bytes: Buffer, at: number, end: number): void => {
     this.#listener.onData(bytes, at, end);
   };
@@ -99,7 +101,7 @@ export class AnswerReader {
       if (!text.startsWith(beginning) && !beginning.startsWith(text)) throw malformed('no HTTP/1');
       return upTo;
     }
-    const head = readAnswerHead(this.#head.take(), this.#method);
+    const head = readAnswerHead(this.#head.take(), this.#method, this.#lines);
     this.#follow(head);
     this.#listener.onHead(head);
     if (this.#state === 'idle' && !this.hasSwitched) this.#listener.onEnd(noTrailers);
@@ -125,7 +127,7 @@ export class AnswerReader {
     const chunks = this.#chunks;
     if (chunks === undefined) return end;
     const upTo = chunks.read(bytes, at, end, this.#take);
-    if (chunks.trailers !== undefined) this.#finish(readTrailers(chunks.trailers));
+    if (chunks.trailers !== undefined) this.#finish(readTrailers(chunks.trailers, new FieldLines()));
     return upTo;
   }
 

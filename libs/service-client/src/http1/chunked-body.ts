@@ -24,7 +24,7 @@ export class ChunkedBody {
   #extensionBytes = 0;
   readonly #trailers = new HeadText(maxTrailerBytes);
 
-  /** The lines of the trailers, each begun by CRLF; undefined as long as the body has not ended. */
+  /** The lines of the trailers, each ended by CRLF; undefined as long as the body has not ended. */
   trailers: string | undefined;
 
   /** Bytes of the chunk that is being read. */
@@ -44,7 +44,7 @@ export class ChunkedBody {
         from = upTo;
       } else if (this.#state === 'trailers') {
         from = this.#trailers.read(bytes, from, end);
-        if (this.#trailers.isWhole) this.trailers = this.#trailers.take();
+        if (this.#trailers.isWhole) this.trailers = this.#trailers.take().slice(2);
       } else this.#line(bytes[from++] ?? 0);
     }
     return from;

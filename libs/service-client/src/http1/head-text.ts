@@ -3,7 +3,7 @@ import { errors } from 'undici';
 /** How many bytes are looked at in one go: most heads are shorter, and what follows them is no text. */
 const stride = 2_048;
 
-/** Collects text up to and without an empty line, over as many reads as it takes. */
+/** Collects lines up to and without an empty one, over as many reads as it takes. */
 export class HeadText {
   /** What there is of it. */
   text = '';
@@ -28,7 +28,7 @@ export class HeadText {
     const stop = text.indexOf('\r\n\r\n', Math.max(0, before - 3));
     this.isWhole = stop !== -1;
     if ((this.isWhole ? stop : text.length) > this.#maxBytes) throw new errors.HeadersOverflowError();
-    this.text = this.isWhole ? text.slice(0, stop) : text;
+    this.text = this.isWhole ? text.slice(0, stop + 2) : text;
     return this.isWhole ? at + stop + 4 - before : upTo;
   }
 
