@@ -48,7 +48,8 @@ export function readAnswerHead(text: string, method: string, lines: FieldLines):
       if (contentLength !== undefined || !length.test(value)) throw malformed('Content-Length');
       contentLength = value;
     } else if (kind === 'transfer-encoding') {
-      if (encoding !== undefined) throw malformed('two Transfer-Encodings');
+      // A tab beside the word is allowed, and read by some as another word.
+      if (encoding !== undefined || line.text.includes('\t')) throw malformed('Transfer-Encoding');
       encoding = value.toLowerCase();
     } else if (kind === 'connection') connection = connection === '' ? value : `${connection},${value}`;
     else if (kind === 'keep-alive') keepSeconds = secondsOf(value);
@@ -85,6 +86,7 @@ export function readTrailers(text: string, lines: FieldLines): string[] {
   const fields: string[] = [];
   for (let at = 0, index = 0; at < text.length; index++) {
     const line = lines.read(text, at, index);
+    if (line.kind !== 'plain') throw malformed(`${line.name} in the trailers`);
     at += line.text.length;
     fields.push(line.name, line.value);
   }

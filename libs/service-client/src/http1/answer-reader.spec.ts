@@ -197,6 +197,8 @@ describe('answers that two readers could take for two things are refused', () =>
     ['a length beside chunks', `${ok}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
     ['another coding', `${ok}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
     ['chunked twice', `${ok}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+    ['a tab beside chunked', `${ok}Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n`],
+    ['a length in the trailers', `${ok}Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n`],
     ['chunks in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
     ['no length of a chunk', `${ok}Transfer-Encoding: chunked\r\n\r\n\r\nok\r\n0\r\n\r\n`],
     ['a chunk that is too long', `${ok}Transfer-Encoding: chunked\r\n\r\n1\r\nok\r\n0\r\n\r\n`],
@@ -273,7 +275,7 @@ test('an answer that is taken is one that Node takes, for the same', async () =>
     'HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\nnothing',
   ];
   const piece = fc.constantFrom(
-    ...'\r\n\t :;,01aX\0\x7f\xff',
+    ...Array.from('\r\n\t :;,01aX\0\x7f\xff'),
     '\r\n',
     'Content-Length: 1\r\n',
     'Transfer-Encoding: chunked\r\n',
