@@ -45,44 +45,15 @@ export function trailerFields(raw: readonly string[]): string[] {
   return fields;
 }
 
-/**
- * Raw headers as latin1 text, which is how Node writes them again: byte for byte. They are pieces of one chunk off the
- * socket, so the whole head is decoded at once and cut, which costs a third of decoding each piece.
- */
+/** Raw fields as latin1 text, which is how Node writes them again: byte for byte. Our own client gives text, undici's bytes. */
 export function rawPairs(raw: unknown, parsed: ParsedHeaders): string[] {
   if (!Array.isArray(raw)) return parsedPairs(parsed);
-  const pieces = raw as (Buffer | string)[];
-  const first = pieces[0];
-  if (typeof first === 'string' && pieces.every(isText)) return pieces;
-  const last = pieces[pieces.length - 1];
-  if (!(first instanceof Buffer) || !(last instanceof Buffer)) return pieces.map(latin1);
-  const { buffer, byteOffset: start } = first;
-  const length = last.byteOffset + last.length - start;
-  if (last.buffer !== buffer || length < 0 || length > maxHeadBytes) return pieces.map(latin1);
-  const text = Buffer.from(buffer, start, length).toString('latin1');
-  const pairs: string[] = [];
-  for (const piece of pieces) {
-    const at = typeof piece === 'string' || piece.buffer !== buffer ? -1 : piece.byteOffset - start;
-    // Small buffers of Node share their memory with others, so one that was put together may lie anywhere in it.
-    const isInside = at >= 0 && at + piece.length <= length;
-    pairs.push(isInside ? text.slice(at, at + piece.length) : latin1(piece));
-  }
-  return pairs;
+  if (typeof raw[0] === 'string') return raw as string[];
+  return (raw as Buffer[]).map((piece) => piece.toString('latin1'));
 }
-
-/** Far more than a head that a client of HTTP accepts. */
-const maxHeadBytes = 256 * 1024;
 
 function parsedPairs(parsed: ParsedHeaders): string[] {
   return Object.entries(parsed).flatMap(([name, value]) =>
     value === undefined ? [] : [value].flat().flatMap((one) => [name, one]),
   );
-}
-
-function isText(piece: Buffer | string): piece is string {
-  return typeof piece === 'string';
-}
-
-function latin1(piece: Buffer | string): string {
-  return typeof piece === 'string' ? piece : piece.toString('latin1');
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
 import { AnswerReader } from './answer-reader.ts';
+import { FieldLines } from './field-lines.ts';
 
 /** Everything that was read, as plain data. */
 interface Seen {
@@ -17,11 +18,14 @@ interface Seen {
 /** Reads an answer in pieces, then the end of the connection; `before` was read on it earlier. */
 function read(pieces: readonly Buffer[], method = 'GET', before: readonly Buffer[] = []): Seen {
   let seen: Seen = { heads: [], body: '', trailers: undefined, rest: 0, error: undefined };
-  const reader = new AnswerReader({
-    onHead: ({ status, message, rawHeaders }) => seen.heads.push({ status, message, rawHeaders }),
-    onData: (bytes, at, end) => (seen.body += bytes.toString('latin1', at, end)),
-    onEnd: (trailers) => (seen.trailers = trailers),
-  });
+  const reader = new AnswerReader(
+    {
+      onHead: ({ status, message, rawHeaders }) => seen.heads.push({ status, message, rawHeaders }),
+      onData: (bytes, at, end) => (seen.body += bytes.toString('latin1', at, end)),
+      onEnd: (trailers) => (seen.trailers = trailers),
+    },
+    new FieldLines(),
+  );
   for (const piece of before) {
     reader.begin('GET');
     reader.read(piece, piece.length);

@@ -34,7 +34,7 @@ const noTrailers: string[] = [];
 export class AnswerReader {
   readonly #listener: AnswerListener;
   readonly #head = new HeadText(maxHeadBytes);
-  readonly #lines = new FieldLines();
+  readonly #lines: FieldLines;
   readonly #take = (bytes: Buffer, at: number, end: number): void => {
     this.#listener.onData(bytes, at, end);
   };
@@ -46,8 +46,10 @@ export class AnswerReader {
   #interims = 0;
   #chunks: ChunkedBody | undefined;
 
-  constructor(listener: AnswerListener) {
+  /** @param lines what was read before, from the same peer. */
+  constructor(listener: AnswerListener, lines: FieldLines) {
     this.#listener = listener;
+    this.#lines = lines;
   }
 
   /** At least so many bytes of the body are still to come. */

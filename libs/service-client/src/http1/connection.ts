@@ -6,6 +6,7 @@ import { fieldsOf, type AnswerHead } from './answer-head.ts';
 import { AnswerReader, type AnswerListener } from './answer-reader.ts';
 import { BodyWriter } from './body-writer.ts';
 import type { Exchange } from './exchange.ts';
+import type { FieldLines } from './field-lines.ts';
 import { malformed } from './malformed.ts';
 import { readBody } from './request-body.ts';
 import { isUpgrade, requestHead } from './request-head.ts';
@@ -24,6 +25,8 @@ export interface Destination {
 
 /** Whoever keeps connections. */
 export interface Keeper {
+  /** What answers from there look like. */
+  readonly lines: FieldLines;
   onOpen(connection: Connection): void;
   /** Its answer is whole, and it can be used again. */
   onFree(connection: Connection): void;
@@ -71,7 +74,7 @@ export class Connection implements AnswerListener {
   readonly #keeper: Keeper;
   readonly #authority: string;
   readonly #socket: Socket;
-  readonly #reader = new AnswerReader(this);
+  readonly #reader: AnswerReader;
   #isOpen = false;
   #connectTimer: NodeJS.Timeout | undefined;
   #exchange: Exchange | undefined;
@@ -93,6 +96,7 @@ export class Connection implements AnswerListener {
   constructor(keeper: Keeper, destination: Destination, meant: Exchange | undefined) {
     const { host, port, authority, tls, timeoutMs } = destination;
     this.#keeper = keeper;
+    this.#reader = new AnswerReader(this, keeper.lines);
     this.#authority = authority;
     this.meant = meant;
     // A socket that is to be given away has to be a stream.

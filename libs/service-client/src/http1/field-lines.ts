@@ -10,7 +10,7 @@ export interface FieldLine {
   readonly text: string;
 }
 
-/** Most lines that are remembered for one connection, and the longest of them. */
+/** Most lines that are remembered of one address, and the longest of them. */
 const maxLines = 32;
 const maxLineLength = 256;
 

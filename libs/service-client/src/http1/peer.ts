@@ -2,6 +2,7 @@ import { errors } from 'undici';
 import type { Peer, Sink, TransportRequest } from '../transport.ts';
 import { Connection, type Destination, type Keeper } from './connection.ts';
 import { Exchange } from './exchange.ts';
+import { FieldLines } from './field-lines.ts';
 import { isUpgrade } from './request-head.ts';
 
 /** What a peer needs of the transport. */
@@ -21,6 +22,7 @@ export interface PeerUpkeep {
 export class Http1Peer implements Peer, Keeper {
   /** Instances at this address. */
   users = 0;
+  readonly lines = new FieldLines();
   readonly #upkeep: PeerUpkeep;
   readonly #open = new Set<Connection>();
   /** Those that are free, the newest last. */
