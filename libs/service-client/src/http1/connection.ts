@@ -8,6 +8,7 @@ import { BodyWriter } from './body-writer.ts';
 import type { Exchange } from './exchange.ts';
 import type { FieldLines } from './field-lines.ts';
 import { malformed } from './malformed.ts';
+import { ReadBuffer } from './read-buffer.ts';
 import { readBody } from './request-body.ts';
 import { isUpgrade, requestHead } from './request-head.ts';
 
@@ -25,6 +26,8 @@ export interface Destination {
 
 /** Whoever keeps connections. */
 export interface Keeper {
+  /** Where all connections read into. */
+  readonly buffer: Buffer;
   /** What answers from there look like. */
   readonly lines: FieldLines;
   onOpen(connection: Connection): void;
@@ -38,10 +41,6 @@ export interface Keeper {
   onSession(session: Buffer): void;
 }
 
-/** The usual read: an answer of some kilobytes. */
-const smallBytes = 16 * 1024;
-/** Once more than the small buffer is still to come. */
-const largeBytes = 64 * 1024;
 /** A body up to this size is written as one text with its head: one write. */
 const joinedBytes = 16 * 1024;
 /** As long as the peer says nothing: below the 5 s of Node's own server. */
@@ -59,7 +58,7 @@ const noFields: Fields = Object.freeze({});
  *       '--refused, too slow--> gone
  * ```
  *
- * It reads into a buffer of its own without the machinery of streams; what is large is handed on without a copy.
+ * It reads without the machinery of streams.
  */
 export class Connection implements AnswerListener {
   /** The exchange that it is made for, if it is for one, until it is open. */
@@ -83,11 +82,7 @@ export class Connection implements AnswerListener {
   #isKept = true;
   /** Trailers of the answer, once it is whole. */
   #ended: string[] | undefined;
-  #buffer = Buffer.allocUnsafeSlow(smallBytes);
-  /** A buffer that Node has not been given yet. */
-  #fresh: Buffer | undefined = this.#buffer;
-  /** Whether parts of the buffer were handed on: then it is never written again. */
-  #isGiven = false;
+  readonly #buffer: ReadBuffer;
   #hasAnswered = false;
   #isResting = false;
   /** The head with which the peer has agreed to speak something else. */
@@ -99,9 +94,11 @@ export class Connection implements AnswerListener {
     this.#reader = new AnswerReader(this, keeper.lines);
     this.#authority = authority;
     this.meant = meant;
+    // TLS decrypts when it likes, so its connections share nothing.
+    this.#buffer = new ReadBuffer(tls === undefined || isGivenAway ? keeper.buffer : undefined);
     // A socket that is to be given away has to be a stream.
     const isGivenAway = meant !== undefined && isUpgrade(meant.request);
-    const reading = isGivenAway ? {} : { onread: { buffer: this.#nextBuffer, callback: this.#onRead } };
+    const reading = isGivenAway ? {} : { onread: { buffer: this.#buffer.next, callback: this.#onRead } };
     const shared = {
       host,
       port,
@@ -207,7 +204,9 @@ export class Connection implements AnswerListener {
   onData(bytes: Buffer, at: number, end: number): void {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
-    exchange.sink.onResponseData(exchange, this.#piece(bytes, at, end));
+    const isOurs = bytes === this.#buffer.current;
+    const piece = isOurs ? this.#buffer.piece(at, end) : bytes.subarray(at, end);
+    exchange.sink.onResponseData(exchange, piece);
   }
 
   onEnd(rawTrailers: string[]): void {
@@ -237,33 +236,10 @@ export class Connection implements AnswerListener {
     this.#socket.uncork();
   }
 
-  /** Large pieces are the buffer itself, which is then not used again; small ones are copied. */
-  #piece(bytes: Buffer, at: number, end: number): Buffer {
-    const size = end - at;
-    if (bytes !== this.#buffer) return bytes.subarray(at, end);
-    if (size * 2 >= bytes.length) {
-      this.#isGiven = true;
-      return bytes.subarray(at, end);
-    }
-    const copy = Buffer.allocUnsafe(size);
-    bytes.copy(copy, 0, at, end);
-    return copy;
-  }
-
-  readonly #nextBuffer = (): Buffer => {
-    const fresh = this.#fresh;
-    this.#fresh = undefined;
-    // Node keeps the one it has when it is given none.
-    return fresh as Buffer;
-  };
-
   readonly #onRead = (size: number): boolean => {
-    this.#take(this.#buffer, size);
-    if (this.#isGiven) {
-      this.#isGiven = false;
-      const isLarge = this.#exchange !== undefined && this.#reader.left > smallBytes;
-      this.#fresh = this.#buffer = Buffer.allocUnsafeSlow(isLarge ? largeBytes : smallBytes);
-    }
+    const buffer = this.#buffer;
+    this.#take(buffer.current, size);
+    buffer.turn(this.#exchange === undefined ? 0 : this.#reader.left);
     return true;
   };
 

@@ -262,7 +262,13 @@ describe('connections', () => {
     const { port, sockets } = await numbered();
     const clock = { seconds: 0 };
     const destination = { host: '127.0.0.1', port, authority: 'a', tls: undefined, timeoutMs: 1_000 };
-    const peer = new Http1Peer({ destination, maxConnections: 2, clock, onEmpty: () => undefined });
+    const peer = new Http1Peer({
+      destination,
+      maxConnections: 2,
+      buffer: Buffer.alloc(65_536),
+      clock,
+      onEmpty: () => undefined,
+    });
     await send(peer).done;
     clock.seconds = 3;
     peer.sweep();

@@ -2,6 +2,7 @@ import { errors } from 'undici';
 import type { TlsOptions } from '../tls-options.ts';
 import { originOf, type Address, type Peer, type Transport } from '../transport.ts';
 import { Http1Peer } from './peer.ts';
+import { sharedBytes } from './read-buffer.ts';
 
 /** Options of {@link Http1Transport}. */
 export interface Http1TransportOptions {
@@ -20,6 +21,7 @@ export class Http1Transport implements Transport {
   /** Those that have connections, released ones included. */
   readonly #open = new Set<Http1Peer>();
   readonly #clock = { seconds: 0 };
+  readonly #buffer = Buffer.allocUnsafeSlow(sharedBytes);
   #sweep: NodeJS.Timeout | undefined;
   #closing: { readonly done: Promise<undefined>; readonly settle: () => void } | undefined;
 
@@ -71,6 +73,7 @@ export class Http1Transport implements Transport {
         timeoutMs: connectTimeoutMs,
       },
       maxConnections,
+      buffer: this.#buffer,
       clock: this.#clock,
       onEmpty: (peer) => {
         this.#forget(origin, peer);

@@ -9,6 +9,8 @@ import { isUpgrade } from './request-head.ts';
 export interface PeerUpkeep {
   readonly destination: Destination;
   readonly maxConnections: number;
+  /** Where all connections read into. */
+  readonly buffer: Buffer;
   /** Seconds, counted by the transport. */
   readonly clock: { readonly seconds: number };
   /** Nothing is open here any more, and nothing will be. */
@@ -35,6 +37,10 @@ export class Http1Peer implements Peer, Keeper {
 
   constructor(upkeep: PeerUpkeep) {
     this.#upkeep = upkeep;
+  }
+
+  get buffer(): Buffer {
+    return this.#upkeep.buffer;
   }
 
   /** Whether it takes no more requests. */
