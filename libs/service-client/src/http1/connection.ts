@@ -94,10 +94,10 @@ export class Connection implements AnswerListener {
     this.#reader = new AnswerReader(this, keeper.lines);
     this.#authority = authority;
     this.meant = meant;
-    // TLS decrypts when it likes, so its connections share nothing.
-    this.#buffer = new ReadBuffer(tls === undefined || isGivenAway ? keeper.buffer : undefined);
     // A socket that is to be given away has to be a stream.
     const isGivenAway = meant !== undefined && isUpgrade(meant.request);
+    // TLS decrypts when it likes, so its connections share nothing.
+    this.#buffer = new ReadBuffer(tls === undefined || isGivenAway ? keeper.buffer : undefined);
     const reading = isGivenAway ? {} : { onread: { buffer: this.#buffer.next, callback: this.#onRead } };
     const shared = {
       host,

@@ -44,10 +44,10 @@ export class ReadBuffer {
 
   /** A read is over, and at least `left` bytes are still to come. */
   turn(left: number): void {
-    const wantsOwn = this.#shared === undefined || left > sharedBytes;
-    const hasOwn = this.current !== this.#shared;
-    if (wantsOwn === hasOwn && !this.#isHandedOn) return;
+    const shared = left > sharedBytes ? undefined : this.#shared;
+    const isRight = shared === undefined ? this.current !== this.#shared : this.current === shared;
+    if (isRight && !this.#isHandedOn) return;
     this.#isHandedOn = false;
-    this.#fresh = this.current = wantsOwn ? Buffer.allocUnsafeSlow(ownBytes) : (this.#shared ?? this.current);
+    this.#fresh = this.current = shared ?? Buffer.allocUnsafeSlow(ownBytes);
   }
 }
