@@ -6,7 +6,7 @@
  *   npm run bench -- gateway --quick              one short round of each
  *   npm run bench -- gateway --only=get,post      sections: get post cache megabyte large idle
  *   npm run bench -- gateway --field=ours,nginx   fewer contenders
- *   npm run bench -- gateway --profile=ours       where the CPU of one of them goes
+ *   npm run bench -- gateway --profile=ours       where the CPU of one of them goes; with --only=cache for hits
  */
 import { parseArgs } from 'node:util';
 import { figure } from '../../../tools/contest.mts';
@@ -170,7 +170,13 @@ function cpuOf({ cpuUs }: { readonly cpuUs: number }): number {
 
 try {
   if (options.profile === undefined) for (const name of options.only.split(',')) await sections[name]?.();
-  else for (const contender of contenders) await profile(contender, contender.origin + '/items');
+  else {
+    const { only } = options;
+    for (const contender of contenders) {
+      const url = only === 'cache' ? contender.cachedUrl : undefined;
+      await profile(contender, url ?? contender.origin + '/items');
+    }
+  }
 } finally {
   for (const contender of contenders) await contender.end();
   upstreams.close();

@@ -74,6 +74,8 @@ export function limitOptions(limits: Required<ServerLimits>): FastifyHttpOptions
     http: {
       headersTimeout: limits.headTimeoutMs,
       maxHeaderSize: limits.maxHeadBytes,
+      // Not a limit, but it has to be said here: a request without a body is not made a stream.
+      optimizeEmptyRequests: true,
       connectionsCheckingInterval: Math.min(longestLookMs, limits.headTimeoutMs),
     },
   };

@@ -29,7 +29,7 @@ await contend(async (origins) => {
     },
     observers: { metrics: new RouteMetrics(), traces: new TraceLog() },
   });
-  const app = fastify();
+  const app = fastify({ http: { optimizeEmptyRequests: true } });
   await app.register(gateway.plugin);
   await app.listen({ port: 0, host: '127.0.0.1' });
   return { port: (app.server.address() as AddressInfo).port, cached: '/items/cached' };

@@ -60,6 +60,8 @@ export class StoredAnswer {
   /** Without fields of one connection, of one trace or of another cache's age. */
   readonly #pairs: readonly string[];
   readonly #varyValues: readonly string[];
+  /** What the last request that matched said, letter by letter, where it was one line. */
+  readonly #lastValues: (string | undefined)[] = [];
   readonly #name: string;
   #second = -1;
   #hitPairs: readonly string[] = [];
@@ -107,7 +109,11 @@ export class StoredAnswer {
     const { vary, isAssumed } = this.verdict;
     if (isAssumed && isPersonal(asked)) return false;
     for (let at = 0; at < vary.length; at++) {
+      const values = valuesOf(asked.raw, vary[at] ?? '');
+      // Mostly it is what the last one said, letter by letter.
+      if (values.length === 1 && values[0] === this.#lastValues[at]) continue;
       if (varyValue(asked.raw, vary[at] ?? '') !== this.#varyValues[at]) return false;
+      this.#lastValues[at] = values.length === 1 ? values[0] : undefined;
     }
     return true;
   }
