@@ -60,7 +60,7 @@ export interface RouteChange extends RouteDiff {
 /**
  * Streams requests to instances of services by routes that are data, and can be changed while requests are under way.
  *
- *   request -> match -> overload -> auth -> rate limit -> cache -> client (balancing, breaker, retry, deadline) -> instance
+ *   request -> match -> CORS -> overload -> auth -> rate limit -> cache -> client (balancing, breaker, retry, deadline) -> instance
  *
  * @example
  * const gateway = createGateway({ client, routes: { routes: [{ match: { prefix: '/shop' }, service: 'shop', rewrite: '/' }] } });
@@ -154,15 +154,20 @@ export class Gateway {
     });
     app.setErrorHandler(sendProblem);
     this.#engine.attach(app, (message) => this.#claim(message) !== undefined);
-    app.route({
-      method: [...routeMethods],
-      url: '/*',
-      constraints: claimConstraint(app, (request) => this.#live.claim(request)),
-      schema: { hide: true },
-      handler: (request, reply) => {
-        this.#take(request, reply, claimOf(request.raw));
-      },
-    });
+    const constraintOf = claimConstraint(app, (request) => this.#live.claim(request));
+    for (const kind of ['plain', 'cors'] as const) {
+      app.route({
+        method: [...routeMethods],
+        url: '/*',
+        constraints: constraintOf(kind),
+        schema: { hide: true },
+        // An `@fastify/cors` of the app leaves alone what has rules of its own.
+        config: kind === 'cors' ? ({ cors: false } as object) : {},
+        handler: (request, reply) => {
+          this.#take(request, reply, claimOf(request.raw));
+        },
+      });
+    }
   }
 
   #take(request: FastifyRequest, reply: FastifyReply, claim: Claim | undefined): void {
@@ -174,6 +179,14 @@ export class Gateway {
       void reply.redirect(claim.redirect, 308);
       return;
     }
+    if ('preflight' in claim) {
+      // Some browsers wait for a body that has no length.
+      void reply
+        .code(204)
+        .headers({ 'content-length': '0', ...claim.preflight })
+        .send();
+      return;
+    }
     if ('problem' in claim) {
       if (claim.allow !== undefined) void reply.header('allow', claim.allow);
       refuse(claim.problem, request, reply);
@@ -183,7 +196,8 @@ export class Gateway {
   }
 
   #send(request: FastifyRequest, reply: FastifyReply, { lane, target, path, service }: Found): void {
-    const { split, ways, requestRules, stages, answer } = lane;
+    const { split, ways, requestRules, stages, answer, cors } = lane;
+    if (cors !== undefined) addFields(reply, cors.fields(request.headers.origin));
     const way = split === undefined ? ways[0] : this.#branchOf(lane, request);
     const passage = new RequestPassage({
       request,
@@ -192,6 +206,7 @@ export class Gateway {
       target,
       service: way.service ?? service,
       path,
+      hasCors: cors !== undefined,
       forwarded: this.#engine.forwarded,
     });
     if (this.#observers !== undefined) passage.notes = new Observation(passage, this.#observers);
@@ -240,6 +255,14 @@ export class Gateway {
 /** A {@link Gateway}. @throws RouteConfigError, RangeError as its constructor does. */
 export function createGateway(options: GatewayOptions): Gateway {
   return new Gateway(options);
+}
+
+/** Puts fields on a reply; what a hook has said of `Vary` stays. */
+function addFields(reply: FastifyReply, fields: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(fields)) {
+    const before = name === 'vary' ? reply.getHeader('vary') : undefined;
+    void reply.header(name, before === undefined ? value : `${[before].flat().join(', ')}, ${value}`);
+  }
 }
 
 function refuse(

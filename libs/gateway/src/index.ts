@@ -69,7 +69,7 @@ export { createApiKey, hashApiKey, type NewApiKey } from './auth/api-key.ts';
 export { ApiKeys, apiKeysSchema, readApiKeys, type ApiKeyRecord } from './auth/api-keys.ts';
 export { authSchema, type AuthRules, type AuthRulesInput } from './auth/auth-rules.ts';
 export { authentication, identityHeader, type AuthenticationOptions } from './auth/authentication.ts';
-export { corsSchema, routeCors, type CorsOptions, type CorsRules } from './auth/cors.ts';
+export { corsSchema, type CorsRules } from './auth/cors.ts';
 export { IdentitySigner, type IdentitySignerOptions } from './auth/identity-signer.ts';
 export type { JwtAlgorithm } from './auth/jwt-algorithms.ts';
 export type { JwtKeys } from './auth/jwt-keys.ts';

@@ -3,24 +3,25 @@ import { endToEnd, valuesOf } from './hop-headers.ts';
 
 /**
  * The fields of an answer for the client: those of the instance, then what the gateway's own hooks had put on the reply (CORS, security)
- * where the instance says nothing of that name, then those of the passage. Rules of CORS are the gateway's alone when it has any.
+ * where the instance says nothing of that name, then those of the passage. Rules of CORS are the gateway's alone when it has any,
+ * also for whom they do not let in.
  */
 export function gatewayFields(
   rawHeaders: readonly string[],
-  { reply, answerHeaders }: Passage,
+  { reply, answerHeaders, hasCors = false }: Passage,
 ): readonly string[] {
   const own = reply.getHeaders();
-  let fields: string[] | undefined;
+  let fields: string[] | undefined = hasCors ? withoutCors(rawHeaders) : undefined;
   for (const name in own) {
-    fields ??= withoutCors(rawHeaders, own['access-control-allow-origin'] !== undefined);
+    fields ??= own['access-control-allow-origin'] === undefined ? [...rawHeaders] : withoutCors(rawHeaders);
     addOwn(fields, name, own[name]);
   }
   if (answerHeaders.length === 0) return fields ?? rawHeaders;
   return [...(fields ?? rawHeaders), ...answerHeaders];
 }
 
-function withoutCors(rawHeaders: readonly string[], hasOwnCors: boolean): string[] {
-  return hasOwnCors ? endToEnd(rawHeaders, (name) => name.startsWith('access-control-')) : [...rawHeaders];
+function withoutCors(rawHeaders: readonly string[]): string[] {
+  return endToEnd(rawHeaders, (name) => name.startsWith('access-control-'));
 }
 
 /** Several values of one name are several lines. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { RouteCors } from '../auth/cors.ts';
 import type { Forward, Stage } from '../passage.ts';
 import { compileRules } from '../routing/header-rules.ts';
 import type { Branch, Route } from '../routing/route-schema.ts';
@@ -33,7 +34,9 @@ export function assemble(route: Route, kit: Kit, before?: Lane): Lane {
     steps.push({ name, settings, stage: same?.stage ?? make?.() });
   };
 
-  // First of all, whether there is room: what is shed must cost less than anything that follows. (Before it only the match.)
+  // Which pages may read what follows, refusals too; a preflight gets no further.
+  if (route.cors) add('cors', route.cors);
+  // Whether there is room: what is shed must cost less than anything that follows. (Before it only the match.)
   const { priority = 'normal' } = route;
   if (overload !== undefined) add('overload', { priority }, () => overload.stage(priority));
   // Who it is, before what depends on it: limits count by identity, and a cache must not answer who may not ask.
@@ -65,6 +68,7 @@ export function assemble(route: Route, kit: Kit, before?: Lane): Lane {
     route,
     steps,
     stages: steps.flatMap(({ stage }) => stage ?? []),
+    cors: route.cors ? new RouteCors(route.cors) : undefined,
     split,
     ways: [first, ...others],
     requestRules: compileRules(route.requestHeaders),
