@@ -11,6 +11,7 @@ import {
   type RequestDescription,
 } from './routing/explain.ts';
 import type { ProxyClient } from './forward/proxy-client.ts';
+import { putFields } from './forward/gateway-fields.ts';
 import { discardRest } from './forward/request-body.ts';
 import { KnownServices } from './known-services.ts';
 import type { Lane, RoutePolicies, Way } from './lane/lane.ts';
@@ -60,7 +61,7 @@ export interface RouteChange extends RouteDiff {
 /**
  * Streams requests to instances of services by routes that are data, and can be changed while requests are under way.
  *
- *   request -> match -> CORS -> overload -> auth -> rate limit -> cache -> client (balancing, breaker, retry, deadline) -> instance
+ *   request -> match -> CORS -> overload -> rate limit -> auth -> rate limit -> cache -> client (balancing, breaker, retry, deadline) -> instance
  *
  * @example
  * const gateway = createGateway({ client, routes: { routes: [{ match: { prefix: '/shop' }, service: 'shop', rewrite: '/' }] } });
@@ -197,7 +198,7 @@ export class Gateway {
 
   #send(request: FastifyRequest, reply: FastifyReply, { lane, target, path, service }: Found): void {
     const { split, ways, requestRules, stages, answer, cors } = lane;
-    if (cors !== undefined) addFields(reply, cors.fields(request.headers.origin));
+    if (cors !== undefined) putFields(reply, Object.entries(cors.fields(request.headers.origin)).flat());
     const way = split === undefined ? ways[0] : this.#branchOf(lane, request);
     const passage = new RequestPassage({
       request,
@@ -257,23 +258,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new Gateway(options);
 }
 
-/** Puts fields on a reply; what a hook has said of `Vary` stays. */
-function addFields(reply: FastifyReply, fields: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(fields)) {
-    const before = name === 'vary' ? reply.getHeader('vary') : undefined;
-    void reply.header(name, before === undefined ? value : `${[before].flat().join(', ')}, ${value}`);
-  }
-}
-
 function refuse(
   problem: HttpProblem,
   request: FastifyRequest,
   reply: FastifyReply,
   answerHeaders: readonly string[] = [],
 ): void {
-  for (let at = 0; at + 1 < answerHeaders.length; at += 2) {
-    void reply.header(answerHeaders[at] ?? '', answerHeaders[at + 1]);
-  }
+  putFields(reply, answerHeaders);
   sendProblem(problem, request, reply);
   discardRest(request.raw);
 }

@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify';
 import type { Passage } from '../passage.ts';
 import { endToEnd, valuesOf } from './hop-headers.ts';
 
@@ -32,4 +33,15 @@ function addOwn(
 ): void {
   if (value === undefined || (name !== 'vary' && valuesOf(fields, name).length > 0)) return;
   for (const one of typeof value === 'object' ? value : [value]) fields.push(name, String(one));
+}
+
+/** Puts name and value pairs on a reply that the gateway makes itself. As on an answer of an instance, what is there already stays. */
+export function putFields(reply: FastifyReply, pairs: readonly string[]): void {
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    const name = pairs[at] ?? '';
+    const value = pairs[at + 1] ?? '';
+    // Fastify appends these by itself.
+    const before = name.toLowerCase() === 'set-cookie' ? undefined : reply.getHeader(name);
+    void reply.header(name, before === undefined ? value : [before, value].flat());
+  }
 }

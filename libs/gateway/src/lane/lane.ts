@@ -13,7 +13,7 @@ export interface RoutePolicies {
   readonly overload?: { stage(priority: 'critical' | 'normal' | 'low'): Stage };
   /** Makes the stage for a route's `auth`. */
   readonly auth?: (rules: Policy<'auth'>) => Stage;
-  /** Makes the stage for a route's `rateLimit`. */
+  /** Makes a stage for a route's `rateLimit`; where the route has `auth`, one for the limits before it and one for those after it. */
   readonly rateLimit?: (rules: Policy<'rateLimit'>) => Stage;
   /** Answers from memory in the place of `next`, by a route's `cache`. */
   readonly cache?: { around(rules: Policy<'cache'>, next: Forward): Forward };
