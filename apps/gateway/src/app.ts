@@ -107,6 +107,7 @@ export async function buildApp(
     observers,
     ...(config.TRUSTED_PROXIES && { trustedProxies: config.TRUSTED_PROXIES }),
     bodyLimitBytes: config.BODY_LIMIT,
+    tunnelCloseMs: config.STREAM_CLOSE_MS,
     instances: (service) => candidates(service, discovery, client),
     onRollback: (route, rolledBack) => {
       app.log.warn({ route, ...rolledBack }, 'a branch fails and was turned off');
