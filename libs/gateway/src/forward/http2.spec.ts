@@ -150,6 +150,27 @@ describe('a client of HTTP/2', () => {
     expect(await answer).toMatchObject({ body: '12345', code: constants.NGHTTP2_INTERNAL_ERROR });
   });
 
+  test.each([
+    // It was told that this server has no such thing; RFC 8441, 4 makes it a fault of the stream.
+    ['not offered', { http2: true }, { code: constants.NGHTTP2_PROTOCOL_ERROR }],
+    [
+      'offered by the app all the same',
+      { http2: true, http: { settings: { enableConnectProtocol: true } } },
+      { code: 0, status: 405 },
+    ],
+  ])('a WebSocket over HTTP/2 is refused, and nothing else: %s', async (_what, server, expected) => {
+    const up = await answering(ok);
+    const port = await front({ a: up.port }, server);
+    const one = session(port);
+    await once(one, 'remoteSettings');
+    const asked = one.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/api/a/chat' });
+    asked.end();
+    const { headers, code } = await answerOf(asked);
+    expect({ code, ...(headers[':status'] && { status: headers[':status'] }) }).toEqual(expected);
+    expect(up.connections).toHaveLength(0);
+    expect(await answerOf(one.request({ ':path': '/api/a/x' }))).toMatchObject({ body: 'ok' });
+  });
+
   test('takes its request with it when it cancels, the other requests of its connection not', async () => {
     const up = await upstream((socket, head) => {
       if (head.includes('/stays')) setImmediate(() => socket.write(ok));
