@@ -24,6 +24,7 @@ export { LoopDelay, type DelaySource, type LoopDelayOptions } from './operations
 export type { MetricFamily } from './operations/metric-families.ts';
 export type { MetricsSources } from './operations/metrics-route.ts';
 export { Observation, type Observers } from './operations/observation.ts';
+export { observeRoutes } from './operations/own-exchange.ts';
 export { Overload, type OverloadOptions, type OverloadSnapshot } from './operations/overload.ts';
 export { RouteMetrics, type RouteMetricsOptions, type RouteSeries } from './operations/route-metrics.ts';
 export type { Siblings } from './operations/siblings.ts';
