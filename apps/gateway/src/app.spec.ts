@@ -50,6 +50,16 @@ test('the Location of a new resource is true at the gateway', async () => {
   expect((await app.inject(String(location))).json()).toEqual({ user: { id: 4 } });
 });
 
+test('composed answers are among the last requests, beside those that were passed on', async () => {
+  const users = service('user-service');
+  users.get('/users', () => ({ users: [] }));
+  const app = await gateway({ 'user-service': users });
+  const origin = await app.listen({ port: 0, host: '127.0.0.1' });
+  for (const path of ['/users-with-orders', '/api/user-service/users', '/health']) await fetch(origin + path);
+  const { traces } = (await (await fetch(`${origin}/traces`)).json()) as { traces: { route: string }[] };
+  expect(traces.map(({ route }) => route)).toEqual(['services', '/users-with-orders']);
+});
+
 test('orders of a user come by pages, and their number is told', async () => {
   const orders = service('order-service');
   const asked: unknown[] = [];

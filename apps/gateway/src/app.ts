@@ -91,9 +91,12 @@ export async function buildApp(
   const policies = await policiesOf(config, app);
   const guard = guardOptions(config);
   await app.register(dashboard, { folder: new URL('../page/', import.meta.url) });
-  await app.register(shopRoutes, { shop: new Shop(client, upstreams), instance: identity.instance });
   const { cache, overload } = policies;
   const observers = { metrics: new RouteMetrics(), traces: new TraceLog() };
+  await app.register(shopRoutes, {
+    ...{ shop: new Shop(client, upstreams), instance: identity.instance },
+    traces: observers.traces,
+  });
   await app.register(meshRoutes, {
     ...{ client, guard, overload, cache, ...observers },
     upstreams: Object.values(upstreams),
@@ -107,6 +110,7 @@ export async function buildApp(
     observers,
     ...(config.TRUSTED_PROXIES && { trustedProxies: config.TRUSTED_PROXIES }),
     bodyLimitBytes: config.BODY_LIMIT,
+    tunnelCloseMs: config.STREAM_CLOSE_MS,
     instances: (service) => candidates(service, discovery, client),
     onRollback: (route, rolledBack) => {
       app.log.warn({ route, ...rolledBack }, 'a branch fails and was turned off');

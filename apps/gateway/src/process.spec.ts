@@ -1,5 +1,6 @@
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -26,6 +27,15 @@ async function gateway(env: Record<string, string> = {}): Promise<{ child: Child
   const users = createServer((request, response) => {
     const ms = Number(new URL(request.url ?? '/', 'http://a').searchParams.get('ms'));
     setTimeout(() => response.end('{"users":[]}'), ms);
+  });
+  users.on('upgrade', (request, socket) => {
+    const accept = createHash('sha1')
+      .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest('base64');
+    socket.on('error', () => undefined).resume();
+    socket.write(
+      `HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
   });
   servers.push(users);
   users.listen(0, '127.0.0.1');
@@ -84,6 +94,17 @@ test.each([['1'], ['2']])(
       expect(results.filter((result) => result === 'not accepted').length).toBeLessThanOrEqual(1);
   },
 );
+
+test('SIGTERM tells WebSockets that it goes away, also those that have been silent for long', async () => {
+  const { child, port } = await gateway({ LEAVE_DELAY_MS: '500' });
+  const sockets = [1, 2, 3].map(() => new WebSocket(`ws://127.0.0.1:${port}/api/users`));
+  await Promise.all(sockets.map((socket) => once(socket, 'open')));
+  const closed = sockets.map((socket) => once(socket, 'close') as Promise<CloseEvent[]>);
+  child.kill('SIGTERM');
+  const codes = (await Promise.all(closed)).map(([event]) => event?.code);
+  expect(codes).toEqual([1001, 1001, 1001]);
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
 
 test('/metrics counts the calls of all processes', async () => {
   const { port } = await gateway({ WORKERS: '2' });

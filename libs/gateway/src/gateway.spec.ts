@@ -271,7 +271,7 @@ describe('policies', () => {
         passage.identity = { subject: 'ada', scopes: [], by: 'jwt', claims: {} };
         return Promise.resolve(stage('auth')(passage));
       },
-      rateLimit: () => (passage) => stage(`limit-${passage.identity?.subject}`)(passage),
+      rateLimit: () => (passage) => stage(`limit-${passage.identity?.subject ?? 'nobody'}`)(passage),
       cache: {
         around: (_rules, next): Forward => {
           return (passage, sink) => {
@@ -290,7 +290,7 @@ describe('policies', () => {
       {
         policies: recording(seen),
         routes: {
-          defaults: { auth: {}, rateLimit: limited },
+          defaults: { auth: {}, rateLimit: { limits: [{ limit: 1 }, { limit: 2, by: 'subject' }] } },
           routes: [
             { id: 'all', match: { prefix: '/all' }, service: 'shop', cache: {}, priority: 'low' },
             { id: 'few', match: { prefix: '/few' }, service: 'shop', auth: false, rateLimit: false },
@@ -301,6 +301,7 @@ describe('policies', () => {
     const { headers } = await ask(port, '/all');
     expect(seen.splice(0)).toEqual([
       'overload-low of all for shop',
+      'limit-nobody of all for shop',
       'auth of all for shop',
       'limit-ada of all for shop',
       'cache',
@@ -309,7 +310,14 @@ describe('policies', () => {
     await ask(port, '/few');
     expect(seen).toEqual(['overload-normal of few for shop']);
     const { steps = [] } = gateway.explain({ url: '/all' });
-    expect(steps.map(({ name }) => name)).toEqual(['overload', 'auth', 'rateLimit', 'cache', 'forward']);
+    expect(steps.map(({ name }) => name)).toEqual([
+      'overload',
+      'rateLimit',
+      'auth',
+      'rateLimit',
+      'cache',
+      'forward',
+    ]);
   });
 
   test('a refusal is the answer, with what the stages had to say, and the connection stays of use', async () => {

@@ -11,6 +11,7 @@ import {
   type RequestDescription,
 } from './routing/explain.ts';
 import type { ProxyClient } from './forward/proxy-client.ts';
+import { putFields } from './forward/gateway-fields.ts';
 import { discardRest } from './forward/request-body.ts';
 import { KnownServices } from './known-services.ts';
 import type { Lane, RoutePolicies, Way } from './lane/lane.ts';
@@ -60,7 +61,7 @@ export interface RouteChange extends RouteDiff {
 /**
  * Streams requests to instances of services by routes that are data, and can be changed while requests are under way.
  *
- *   request -> match -> overload -> auth -> rate limit -> cache -> client (balancing, breaker, retry, deadline) -> instance
+ *   request -> match -> CORS -> overload -> rate limit -> auth -> rate limit -> cache -> client (balancing, breaker, retry, deadline) -> instance
  *
  * @example
  * const gateway = createGateway({ client, routes: { routes: [{ match: { prefix: '/shop' }, service: 'shop', rewrite: '/' }] } });
@@ -154,15 +155,20 @@ export class Gateway {
     });
     app.setErrorHandler(sendProblem);
     this.#engine.attach(app, (message) => this.#claim(message) !== undefined);
-    app.route({
-      method: [...routeMethods],
-      url: '/*',
-      constraints: claimConstraint(app, (request) => this.#live.claim(request)),
-      schema: { hide: true },
-      handler: (request, reply) => {
-        this.#take(request, reply, claimOf(request.raw));
-      },
-    });
+    const constraintOf = claimConstraint(app, (request) => this.#live.claim(request));
+    for (const kind of ['plain', 'cors'] as const) {
+      app.route({
+        method: [...routeMethods],
+        url: '/*',
+        constraints: constraintOf(kind),
+        schema: { hide: true },
+        // An `@fastify/cors` of the app leaves alone what has rules of its own.
+        config: kind === 'cors' ? ({ cors: false } as object) : {},
+        handler: (request, reply) => {
+          this.#take(request, reply, claimOf(request.raw));
+        },
+      });
+    }
   }
 
   #take(request: FastifyRequest, reply: FastifyReply, claim: Claim | undefined): void {
@@ -174,6 +180,14 @@ export class Gateway {
       void reply.redirect(claim.redirect, 308);
       return;
     }
+    if ('preflight' in claim) {
+      // Some browsers wait for a body that has no length.
+      void reply
+        .code(204)
+        .headers({ 'content-length': '0', ...claim.preflight })
+        .send();
+      return;
+    }
     if ('problem' in claim) {
       if (claim.allow !== undefined) void reply.header('allow', claim.allow);
       refuse(claim.problem, request, reply);
@@ -183,7 +197,8 @@ export class Gateway {
   }
 
   #send(request: FastifyRequest, reply: FastifyReply, { lane, target, path, service }: Found): void {
-    const { split, ways, requestRules, stages, answer } = lane;
+    const { split, ways, requestRules, stages, answer, cors } = lane;
+    if (cors !== undefined) putFields(reply, Object.entries(cors.fields(request.headers.origin)).flat());
     const way = split === undefined ? ways[0] : this.#branchOf(lane, request);
     const passage = new RequestPassage({
       request,
@@ -192,6 +207,7 @@ export class Gateway {
       target,
       service: way.service ?? service,
       path,
+      hasCors: cors !== undefined,
       forwarded: this.#engine.forwarded,
     });
     if (this.#observers !== undefined) passage.notes = new Observation(passage, this.#observers);
@@ -248,9 +264,7 @@ function refuse(
   reply: FastifyReply,
   answerHeaders: readonly string[] = [],
 ): void {
-  for (let at = 0; at + 1 < answerHeaders.length; at += 2) {
-    void reply.header(answerHeaders[at] ?? '', answerHeaders[at + 1]);
-  }
+  putFields(reply, answerHeaders);
   sendProblem(problem, request, reply);
   discardRest(request.raw);
 }

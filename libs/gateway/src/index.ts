@@ -24,6 +24,7 @@ export { LoopDelay, type DelaySource, type LoopDelayOptions } from './operations
 export type { MetricFamily } from './operations/metric-families.ts';
 export type { MetricsSources } from './operations/metrics-route.ts';
 export { Observation, type Observers } from './operations/observation.ts';
+export { observeRoutes } from './operations/own-exchange.ts';
 export { Overload, type OverloadOptions, type OverloadSnapshot } from './operations/overload.ts';
 export { RouteMetrics, type RouteMetricsOptions, type RouteSeries } from './operations/route-metrics.ts';
 export type { Siblings } from './operations/siblings.ts';
@@ -69,7 +70,7 @@ export { createApiKey, hashApiKey, type NewApiKey } from './auth/api-key.ts';
 export { ApiKeys, apiKeysSchema, readApiKeys, type ApiKeyRecord } from './auth/api-keys.ts';
 export { authSchema, type AuthRules, type AuthRulesInput } from './auth/auth-rules.ts';
 export { authentication, identityHeader, type AuthenticationOptions } from './auth/authentication.ts';
-export { corsSchema, routeCors, type CorsOptions, type CorsRules } from './auth/cors.ts';
+export { corsSchema, type CorsRules } from './auth/cors.ts';
 export { IdentitySigner, type IdentitySignerOptions } from './auth/identity-signer.ts';
 export type { JwtAlgorithm } from './auth/jwt-algorithms.ts';
 export type { JwtKeys } from './auth/jwt-keys.ts';

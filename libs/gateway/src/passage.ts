@@ -27,6 +27,8 @@ export interface Passage {
   readonly service: string;
   /** Path and query for the instance, byte for byte. */
   readonly path: string;
+  /** Whether the route has rules of CORS: then those of the instance do not hold, whoever asks. Default false. */
+  readonly hasCors?: boolean;
   readonly trace: TraceContext;
   /** Address of the client; behind a trusted proxy, the one that the proxy saw. */
   readonly clientAddress: string;

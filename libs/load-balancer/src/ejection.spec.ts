@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { EjectionOptions } from './ejection.ts';
+import type { EjectionEvent, EjectionOptions } from './ejection.ts';
 import type { Lease } from './lease.ts';
 import { LoadBalancer } from './load-balancer.ts';
 import type { LoadBalancerOptions } from './load-balancer.ts';
@@ -87,6 +87,25 @@ describe('consecutive failures', () => {
     clock.pass(8000);
     balancer.pick({ prefer: 'e0' })?.done();
     expect(states(balancer)[0]).toBe('available');
+  });
+
+  test('each of this is told: out, out again for longer, back', () => {
+    const told: EjectionEvent[] = [];
+    const { balancer, clock } = balancerOf(
+      3,
+      { baseMs: 10_000 },
+      { onEjection: (event) => told.push(event) },
+    );
+    tell(balancer, 'e0', times('failure', 6));
+    expect(told.splice(0)).toEqual([{ id: 'e0', state: 'ejected', termMs: 10_000 }]);
+    // No room for another: it is spared, and nothing is told.
+    tell(balancer, 'e1', times('failure', 5));
+    clock.pass(10_000);
+    tell(balancer, 'e0', ['ignored', 'failure']);
+    expect(told.splice(0)).toEqual([{ id: 'e0', state: 'ejected', termMs: 20_000 }]);
+    clock.pass(20_000);
+    tell(balancer, 'e0', ['success', 'success']);
+    expect(told).toEqual([{ id: 'e0', state: 'restored', termMs: 0 }]);
   });
 
   test('a probe that ends without a verdict makes room for another, one that hangs does so after baseMs', () => {

@@ -34,6 +34,14 @@ export interface EjectionOptions {
   readonly maxEjectedRatio?: number;
 }
 
+/** What became of an endpoint: it was taken out, again after a probe that failed, or is back after one that succeeded. */
+export interface EjectionEvent {
+  readonly id: string;
+  readonly state: 'ejected' | 'restored';
+  /** How long it gets no request, ms; 0 when it is back. */
+  readonly termMs: number;
+}
+
 /** The options with their defaults. */
 export type EjectionRules = Readonly<Required<EjectionOptions>>;
 
@@ -77,13 +85,15 @@ const most: Partial<Record<keyof EjectionRules, number>> = { failureRatio: 1, ma
 export class Ejection {
   readonly #rules: EjectionRules;
   readonly #random: Random;
+  readonly #told: ((event: EjectionEvent) => void) | undefined;
   #loads: readonly Load[] = [];
   #nextSweepMs: number | undefined;
 
   /** @throws RangeError naming an option that makes no sense. */
-  constructor(options: EjectionOptions, random: Random) {
+  constructor(options: EjectionOptions, random: Random, told?: (event: EjectionEvent) => void) {
     this.#rules = { ...defaults, ...options };
     this.#random = random;
+    this.#told = told;
     for (const name of Object.keys(defaults) as (keyof EjectionRules)[])
       numberIn(`ejection.${name}`, this.#rules[name], least[name] ?? 0, most[name]);
   }
@@ -103,19 +113,21 @@ export class Ejection {
     const { conduct } = load;
     if (conduct === undefined) return false;
     this.#sweepWhenDue(nowMs);
-    if (conduct.state === 'out') return this.#probed(conduct, result, startMs, nowMs);
+    if (conduct.state === 'out') return this.#probed(load.id, conduct, result, startMs, nowMs);
     conduct.count(result);
     const { consecutiveFailures } = this.#rules;
     if (consecutiveFailures > 0 && conduct.failuresInRow >= consecutiveFailures) this.#eject(load, nowMs);
     return false;
   }
 
-  #probed(conduct: Conduct, { outcome }: LeaseResult, startMs: number, nowMs: number): boolean {
+  #probed(id: string, conduct: Conduct, { outcome }: LeaseResult, startMs: number, nowMs: number): boolean {
     // Requests of before the end of the ejection say nothing about now.
     if (startMs < conduct.outUntilMs) return false;
-    if (outcome === 'failure') conduct.eject(nowMs, this.#termMs(conduct));
-    else if (outcome === 'success') conduct.comeBack();
-    else conduct.forgetProbe();
+    if (outcome === 'failure') this.#takeOut(id, conduct, nowMs);
+    else if (outcome === 'success') {
+      conduct.comeBack();
+      this.#told?.({ id, state: 'restored', termMs: 0 });
+    } else conduct.forgetProbe();
     return outcome === 'success';
   }
 
@@ -143,8 +155,14 @@ export class Ejection {
       conduct.spare();
       return;
     }
-    conduct.eject(nowMs, this.#termMs(conduct));
+    this.#takeOut(load.id, conduct, nowMs);
     load.restricted = true;
+  }
+
+  #takeOut(id: string, conduct: Conduct, nowMs: number): void {
+    const termMs = this.#termMs(conduct);
+    conduct.eject(nowMs, termMs);
+    this.#told?.({ id, state: 'ejected', termMs });
   }
 
   #hasRoom(): boolean {

@@ -1,7 +1,7 @@
 export { adaptivePolicy } from './adaptive.ts';
 export { boundedLoadPolicy } from './bounded-load.ts';
 export type { BoundedLoadOptions } from './bounded-load.ts';
-export type { EjectionOptions } from './ejection.ts';
+export type { EjectionEvent, EjectionOptions } from './ejection.ts';
 export type { Endpoint } from './endpoint.ts';
 export { allOf, inZone, isAvailable, ofVersion, withMetadata } from './filters.ts';
 export type { Filter } from './filters.ts';

@@ -1,4 +1,4 @@
-import type { EjectionOptions } from './ejection.ts';
+import type { EjectionEvent, EjectionOptions } from './ejection.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Filter } from './filters.ts';
 import { OpenLease, TimedLease } from './lease.ts';
@@ -36,6 +36,8 @@ export interface LoadBalancerOptions<E extends Endpoint = Endpoint> {
   readonly slowStart?: SlowStartOptions;
   /** Take out endpoints that fail or stand out; default off, `{}` for the usual rules. */
   readonly ejection?: EjectionOptions;
+  /** Told when `ejection` takes an endpoint out, and when it is back; must not throw. Default nobody. */
+  readonly onEjection?: (event: EjectionEvent) => void;
   /** With fewer healthy endpoints than this part of them all are used, 0 to 1; default 0: only when none is left. */
   readonly panicRatio?: number;
   /** Numbers from 0 (included) to 1 (excluded); default `Math.random`. */
@@ -146,7 +148,7 @@ export class LoadBalancer<E extends Endpoint = Endpoint> {
   }
 
   #loadOf(id: string): Load {
-    return this.#loads.get(id) ?? new Load(this.#ledger, this.#policy.track?.(id));
+    return this.#loads.get(id) ?? new Load(id, this.#ledger, this.#policy.track?.(id));
   }
 
   #preferred(id: string, request: MemberRequest<E>): Member<E> | undefined {

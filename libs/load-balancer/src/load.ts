@@ -26,6 +26,7 @@ export interface Ledger {
 
 /** What is known about one id. Leases count here, whatever becomes of the endpoint meanwhile. */
 export class Load {
+  readonly id: string;
   readonly tracker: Tracker | undefined;
   /** Whether one of the figures below can keep a request away: a pick looks at them only then. */
   restricted = false;
@@ -49,7 +50,8 @@ export class Load {
   #oldest: Queued | undefined;
   #newest: Queued | undefined;
 
-  constructor(ledger: Ledger, tracker: Tracker | undefined) {
+  constructor(id: string, ledger: Ledger, tracker: Tracker | undefined) {
+    this.id = id;
     this.#ledger = ledger;
     this.tracker = tracker;
   }

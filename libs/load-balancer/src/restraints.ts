@@ -1,5 +1,5 @@
 import { Ejection } from './ejection.ts';
-import type { EjectionOptions } from './ejection.ts';
+import type { EjectionEvent, EjectionOptions } from './ejection.ts';
 import type { Load } from './load.ts';
 import type { Clock, LeaseResult, Random } from './policy.ts';
 import { SlowStart } from './slow-start.ts';
@@ -12,6 +12,7 @@ const longestRetryAfterMs = 300_000;
 export interface RestraintOptions {
   readonly slowStart?: SlowStartOptions | undefined;
   readonly ejection?: EjectionOptions | undefined;
+  readonly onEjection?: ((event: EjectionEvent) => void) | undefined;
 }
 
 /** What keeps requests away from an endpoint that is available: ejection, its own `Retry-After`, slow start. */
@@ -21,10 +22,10 @@ export class Restraints {
   readonly #ejection: Ejection | undefined;
 
   /** @throws RangeError naming an option that makes no sense. */
-  constructor({ slowStart, ejection }: RestraintOptions, clock: Clock, random: Random) {
+  constructor({ slowStart, ejection, onEjection }: RestraintOptions, clock: Clock, random: Random) {
     this.#clock = clock;
     this.#slowStart = slowStart && new SlowStart(slowStart);
-    this.#ejection = ejection && new Ejection(ejection, random);
+    this.#ejection = ejection && new Ejection(ejection, random, onEjection);
   }
 
   /** Whether every lease must know its start. */

@@ -48,6 +48,15 @@ export interface Observer {
   rescued?(event: { readonly service: string; readonly instance: string | undefined }): void;
   /** A call ended without asking an instance: refused by a gate, or nobody is there. */
   rejected?(event: { readonly service: string; readonly code: string; readonly error: Error }): void;
+  /** The balancer takes an instance out that stands out from the others (`balancing.ejection`), again when its probe has failed. */
+  ejected?(event: {
+    readonly service: string;
+    readonly instance: string;
+    /** How long it gets no request, in milliseconds; then one at a time until one succeeds. */
+    readonly termMs: number;
+  }): void;
+  /** An instance that was taken out is back. */
+  restored?(event: { readonly service: string; readonly instance: string }): void;
   /** A circuit of an instance, or of one of its route classes, changed. */
   circuitChanged?(event: {
     readonly service: string;

@@ -22,6 +22,8 @@ export interface ServiceFiguresSnapshot {
   readonly hedges: number;
   /** Requests that were sent once more because an idle connection had been closed. */
   readonly rescues: number;
+  /** How often the balancer has taken an instance out (`balancing.ejection`). */
+  readonly ejections: number;
   /** Calls that were refused without asking an instance, by the code of their error. */
   readonly rejections: Readonly<Record<string, number>>;
   /** Time to the final response head, back-off included, of all calls that have one. */
@@ -38,6 +40,7 @@ export class ServiceFigures {
   retries = 0;
   hedges = 0;
   rescues = 0;
+  ejections = 0;
   readonly #rejections = new Map<string, number>();
   readonly #counts = new Float64Array(latencyBoundsMs.length + 1);
   #sumMs = 0;
@@ -58,9 +61,9 @@ export class ServiceFigures {
 
   /** Frozen plain data. */
   getSnapshot(): ServiceFiguresSnapshot {
-    const { calls, attempts, retries, hedges, rescues } = this;
+    const { calls, attempts, retries, hedges, rescues, ejections } = this;
     return Object.freeze({
-      ...{ calls, attempts, retries, hedges, rescues },
+      ...{ calls, attempts, retries, hedges, rescues, ejections },
       rejections: Object.freeze(Object.fromEntries(this.#rejections)),
       latency: Object.freeze({
         boundsMs: latencyBoundsMs,

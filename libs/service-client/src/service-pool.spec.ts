@@ -37,6 +37,50 @@ function trip(of: ServicePool, id: string): void {
   admission?.release();
 }
 
+test('an instance that is taken out, and its return, are told, counted and seen; what an observer throws is dropped', () => {
+  let time = 0;
+  const told: unknown[] = [];
+  const clock = { now: () => time };
+  const of = new ServicePool('user-service', {
+    strategy: 'round-robin',
+    circuitBreaker: { maximumFailuresAllowed: 100 },
+    balancing: { ejection: { consecutiveFailures: 2, baseMs: 1_000, jitterMs: 0 } },
+    clock,
+    observer: {
+      ejected: (event) => {
+        told.push(event);
+        throw new Error('not the business of a call');
+      },
+      restored: (event) => told.push(event),
+    },
+  }).update(abc);
+  const end = (outcome: 'failure' | 'success'): void => {
+    const context = createCallContext();
+    context.tried = new Set(['b', 'c']);
+    const admission = of.admit(context);
+    expect(admission?.instance).toBe('a');
+    admission?.settle(outcome);
+    admission?.release();
+  };
+  const ejected = (): string[] =>
+    of
+      .getSnapshot()
+      .instances.filter((one) => one.ejected)
+      .map(({ id }) => id);
+  end('failure');
+  end('failure');
+  expect(ejected()).toEqual(['a']);
+  time = 1_000;
+  expect(ejected()).toEqual(['a']);
+  end('success');
+  expect(ejected()).toEqual([]);
+  expect(told).toEqual([
+    { service: 'user-service', instance: 'a', termMs: 1_000 },
+    { service: 'user-service', instance: 'a' },
+  ]);
+  expect(of.getSnapshot().figures?.ejections).toBe(1);
+});
+
 describe('admit', () => {
   test('names instance and origin, also of IPv6, and keeps book on the context', () => {
     const of = pool([instance('six', { host: '::1', port: 80 })]);

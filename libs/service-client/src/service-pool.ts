@@ -1,5 +1,11 @@
 import { CircuitBreaker, type CircuitBreakerOptions, type CircuitState } from '@mesh/circuit-breaker';
-import { LoadBalancer, type LoadBalancerOptions, type PickContext, type Strategy } from '@mesh/load-balancer';
+import {
+  LoadBalancer,
+  type EjectionEvent,
+  type LoadBalancerOptions,
+  type PickContext,
+  type Strategy,
+} from '@mesh/load-balancer';
 import { RetryBudget, type RetryBudgetOptions } from '@mesh/resilience';
 import { LRUCache } from 'lru-cache';
 import { Admission } from './admission.ts';
@@ -8,7 +14,7 @@ import { CallPolicy, type CallPolicyOptions, type CallRules } from './call-polic
 import type { ServiceInstance } from './discovery.ts';
 import { EventClock } from './event-clock.ts';
 import { addressOf, Circuits, GuardedInstance, type Asking, type CircuitWatch } from './guarded-instance.ts';
-import type { Observer } from './observer.ts';
+import { tell, type Observer } from './observer.ts';
 import { integer } from './options.ts';
 import { ServiceFigures, type ServiceFiguresSnapshot } from './service-figures.ts';
 import { ServiceGates, type GateOptions } from './service-gates.ts';
@@ -50,7 +56,7 @@ export interface ServicePoolOptions {
   readonly clock?: { now(): number };
   /** What opens the connections to the instances; without it the request goes to the next dispatcher, with the instance's origin. */
   readonly transport?: Transport;
-  /** Is told of changes of circuits. */
+  /** Is told of changes of circuits, and of instances that are taken out. */
   readonly observer?: Observer;
 }
 
@@ -67,6 +73,8 @@ export interface InstanceSnapshot {
   readonly failureCount: number;
   /** Trials that succeeded since the circuit became half-open. */
   readonly successCount: number;
+  /** Whether the balancer has taken it out (`balancing.ejection`): it gets none, or one at a time, until one succeeds. Where its circuit refuses, too, that is told alone. */
+  readonly ejected: boolean;
   /** Requests whose body has not ended. */
   readonly inflight: number;
   /** Moving average of the time to the response headers in milliseconds; undefined before the first answer. */
@@ -116,6 +124,9 @@ export class ServicePool {
       ...balancing,
       strategy,
       clock: this.#clock,
+      onEjection: (event) => {
+        this.#ejected(event);
+      },
       ...(random !== undefined && { random }),
     });
   }
@@ -182,9 +193,10 @@ export class ServicePool {
       const { state, failureCount, successCount } = own.getSnapshot();
       const { inflight, latencyMs, picks } = load;
       const { available } = own;
+      const ejected = load.state === 'ejected' || load.state === 'half-open';
       return [
         Object.freeze({
-          ...{ id, host, port, state, available },
+          ...{ id, host, port, state, available, ejected },
           ...{ failureCount, successCount, inflight, latencyMs, picks },
         }),
       ];
@@ -219,6 +231,15 @@ export class ServicePool {
         });
       });
     };
+  }
+
+  #ejected({ id: instance, state, termMs }: EjectionEvent): void {
+    const service = this.name;
+    if (state === 'ejected') this.figures.ejections += 1;
+    tell(() => {
+      if (state === 'ejected') this.#observer?.ejected?.({ service, instance, termMs });
+      else this.#observer?.restored?.({ service, instance });
+    });
   }
 
   #connect(instance: ServiceInstance): Peer | undefined {

@@ -22,15 +22,12 @@ export class Connections {
   readonly #quiet = new Map<HttpSocket, Quiet>();
   readonly #upgraded = new WeakSet<object>();
   readonly #server: Server;
+  #seesUpgrades = false;
 
-  /** Call it when the server has all its listeners and does not listen yet. */
+  /** Call it before the server listens. */
   constructor(server: Server) {
     this.#server = server;
     server.on('connection', this.#add).on('secureConnection', this.#add);
-    // A listener of ours alone would make Node believe that upgrades are wanted.
-    if (server.listenerCount('upgrade') > 0) {
-      server.prependListener('upgrade', (_request, socket) => this.#upgraded.add(socket));
-    }
   }
 
   /** Connections that are open. */
@@ -65,7 +62,15 @@ export class Connections {
     for (const socket of this.#quiet.keys()) socket.destroy();
   }
 
+  /** Who wants upgrades listens by the first connection; a listener of ours alone would make Node believe that somebody does. */
+  #seeUpgrades(): void {
+    if (this.#seesUpgrades || this.#server.listenerCount('upgrade') === 0) return;
+    this.#seesUpgrades = true;
+    this.#server.prependListener('upgrade', (_request, socket) => this.#upgraded.add(socket));
+  }
+
   readonly #add = (socket: Socket): void => {
+    this.#seeUpgrades();
     this.#quiet.set(socket, { bytes: -1, sweeps: 0 });
     socket.once('close', () => this.#quiet.delete(socket));
   };

@@ -1,4 +1,4 @@
-import { goneSignal, type Answer } from '@mesh/gateway';
+import { goneSignal, observeRoutes, type Answer, type TraceLog } from '@mesh/gateway';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -22,14 +22,17 @@ const ofUser = {
 export interface ShopRoutesOptions {
   readonly shop: Shop;
   readonly instance: string;
+  /** Where the last exchanges are noted. */
+  readonly traces: TraceLog;
 }
 
 /** The composed endpoints: every answer says where it came from, and a degraded one says why. */
 export function shopRoutes(
   app: FastifyInstance,
-  { shop, instance }: ShopRoutesOptions,
+  { shop, instance, traces }: ShopRoutesOptions,
   done: () => void,
 ): void {
+  observeRoutes(app, { traces });
   const routes = app.withTypeProvider<ZodTypeProvider>();
   const tags = ['shop'];
   const meta = (answer: Answer<unknown>) => ({

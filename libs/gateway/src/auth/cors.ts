@@ -1,5 +1,5 @@
-import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { headerOf } from '../routing/match-request.ts';
 
 const origin = z
   .string()
@@ -59,51 +59,67 @@ export const corsSchema = z
 /** CORS of one route, checked and with its defaults. */
 export type CorsRules = z.output<typeof corsSchema>;
 
-/** The part of the options of `@fastify/cors` that is set here. */
-export interface CorsOptions {
-  readonly origin: false | '*' | string[];
-  readonly methods?: string[];
-  readonly allowedHeaders?: string[];
-  readonly exposedHeaders?: string[];
-  readonly credentials?: boolean;
-  readonly maxAge?: number;
-  readonly preflight?: boolean;
+/** What a browser asks before a request that a form could not make (Fetch, CORS-preflight). */
+export interface Preflight {
+  readonly origin: string;
+  /** The method of the request that is to follow. */
+  readonly method: string;
+  /** Names of the fields that the page wants to set; undefined for none. */
+  readonly headers: string | undefined;
 }
 
-type Resolved = (error: Error | null, options?: CorsOptions) => void;
-
-/**
- * The `delegator` of `@fastify/cors` that looks up the rules of the route which a request is for. Preflights are answered by it, before
- * authentication, for a browser sends them without credentials; any other OPTIONS goes to the route.
- *
- * @param rulesOf the rules for a request, a preflight included; undefined for none.
- * @example await app.register(cors, { delegator: routeCors((request) => rulesOfPath(request.url)) });
- */
-export function routeCors(
-  rulesOf: (request: FastifyRequest) => CorsRules | undefined,
-): (request: FastifyRequest, resolved: Resolved) => void {
-  return (request, resolved) => {
-    const rules = rulesOf(request);
-    resolved(null, rules === undefined ? { origin: false } : optionsFor(rules, isPreflight(request)));
-  };
+/** Reads a request as a preflight; undefined when it is none, such as any other OPTIONS. */
+export function readPreflight(method: string, rawHeaders: readonly string[]): Preflight | undefined {
+  if (method !== 'OPTIONS') return undefined;
+  const origin = headerOf(rawHeaders, 'origin');
+  const wanted = headerOf(rawHeaders, 'access-control-request-method');
+  if (origin === undefined || wanted === undefined) return undefined;
+  return { origin, method: wanted, headers: headerOf(rawHeaders, 'access-control-request-headers') };
 }
 
-function optionsFor(rules: CorsRules, preflight: boolean): CorsOptions {
-  return {
-    origin: rules.origins === '*' ? '*' : [...rules.origins],
-    methods: [...rules.methods],
-    exposedHeaders: [...rules.exposed],
-    credentials: rules.credentials,
-    maxAge: Math.floor(rules.maxAgeMs / 1_000),
-    preflight,
-    ...(rules.headers && { allowedHeaders: [...rules.headers] }),
-  };
-}
+/** The header fields with which a route tells browsers what pages may do (Fetch, 3.3: CORS protocol). */
+export class RouteCors {
+  readonly #rules: CorsRules;
+  readonly #exposed: string;
 
-function isPreflight({ method, headers }: FastifyRequest): boolean {
-  return (
-    method === 'OPTIONS' &&
-    headers.origin !== undefined &&
-    headers['access-control-request-method'] !== undefined
-  );
+  constructor(rules: CorsRules) {
+    this.#rules = rules;
+    this.#exposed = rules.exposed.join(', ');
+  }
+
+  /** Those of any answer to a page of `origin`, a refusal too: otherwise the page could not read why. */
+  fields(origin: string | undefined): Record<string, string> {
+    if (!this.#letsIn(origin)) return this.#common(undefined);
+    const fields = this.#common(origin);
+    if (this.#exposed !== '') fields['access-control-expose-headers'] = this.#exposed;
+    return fields;
+  }
+
+  /** Those of the answer to a preflight. */
+  preflightFields({ origin, headers: asked }: Preflight): Record<string, string> {
+    if (!this.#letsIn(origin)) return this.#common(undefined);
+    const fields = this.#common(origin);
+    const { methods, headers, maxAgeMs } = this.#rules;
+    fields['access-control-allow-methods'] = methods.join(', ');
+    fields['access-control-max-age'] = String(Math.floor(maxAgeMs / 1_000));
+    const allowed = headers?.join(', ') ?? asked;
+    if (allowed) fields['access-control-allow-headers'] = allowed;
+    return fields;
+  }
+
+  #letsIn(origin: string | undefined): boolean {
+    const { origins } = this.#rules;
+    return origins === '*' || (origin !== undefined && origins.includes(origin));
+  }
+
+  /** @param allowed undefined: nobody is. */
+  #common(allowed: string | undefined): Record<string, string> {
+    const { origins, credentials } = this.#rules;
+    if (origins === '*') return { 'access-control-allow-origin': '*' };
+    // What depends on who asks must not be given to others by a cache.
+    const fields: Record<string, string> = { vary: 'Origin' };
+    if (allowed !== undefined) fields['access-control-allow-origin'] = allowed;
+    if (allowed !== undefined && credentials) fields['access-control-allow-credentials'] = 'true';
+    return fields;
+  }
 }

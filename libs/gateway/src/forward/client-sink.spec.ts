@@ -90,6 +90,7 @@ async function serve(settings: Partial<ClientSinkSettings> = {}, before?: (sink:
       routeId: 'r',
       service: 'a',
       path: target.path,
+      hasCors: false,
       forwarded: new ForwardedFields(),
     });
     passage.answerHeaders.push('X-Limit', '7');

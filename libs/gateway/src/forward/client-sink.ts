@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Flow, Passage } from '../passage.ts';
 import { isCallerFault } from '../upstream-failure.ts';
 import { wireOf, type ClientWire } from './client-wire.ts';
-import { gatewayFields } from './gateway-fields.ts';
+import { gatewayFields, putFields } from './gateway-fields.ts';
 import { writeSwitch } from './raw-answer.ts';
 import { discardRest } from './request-body.ts';
 import type { UpgradeSink } from './transport.ts';
@@ -221,9 +221,7 @@ export class ClientSink implements UpgradeSink, Watched {
     const { request, reply, answerHeaders, notes } = this.#passage;
     if (notes !== undefined) notes.code = (error as { code?: string }).code ?? '';
     if (!isCallerFault(error)) request.log.warn({ err: error }, 'upstream failed');
-    for (let at = 0; at + 1 < answerHeaders.length; at += 2) {
-      reply.header(answerHeaders[at] ?? '', answerHeaders[at + 1]);
-    }
+    putFields(reply, answerHeaders);
     sendProblem(error, request, reply);
     discardRest(request.raw);
   }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import Fastify from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 import { once } from 'node:events';
 import {
   connect,
@@ -9,7 +9,8 @@ import {
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
+import { Server as NetServer, type AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { proxyRoutes, type ProxyRoutesOptions } from '../proxy.ts';
 import { makeCertificates } from '../testing/certificates.ts';
@@ -149,6 +150,27 @@ describe('a client of HTTP/2', () => {
     expect(await answer).toMatchObject({ body: '12345', code: constants.NGHTTP2_INTERNAL_ERROR });
   });
 
+  test.each([
+    // It was told that this server has no such thing; RFC 8441, 4 makes it a fault of the stream.
+    ['not offered', { http2: true }, { code: constants.NGHTTP2_PROTOCOL_ERROR }],
+    [
+      'offered by the app all the same',
+      { http2: true, http: { settings: { enableConnectProtocol: true } } },
+      { code: 0, status: 405 },
+    ],
+  ])('a WebSocket over HTTP/2 is refused, and nothing else: %s', async (_what, server, expected) => {
+    const up = await answering(ok);
+    const port = await front({ a: up.port }, server);
+    const one = session(port);
+    await once(one, 'remoteSettings');
+    const asked = one.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/api/a/chat' });
+    asked.end();
+    const { headers, code } = await answerOf(asked);
+    expect({ code, ...(headers[':status'] && { status: headers[':status'] }) }).toEqual(expected);
+    expect(up.connections).toHaveLength(0);
+    expect(await answerOf(one.request({ ':path': '/api/a/x' }))).toMatchObject({ body: 'ok' });
+  });
+
   test('takes its request with it when it cancels, the other requests of its connection not', async () => {
     const up = await upstream((socket, head) => {
       if (head.includes('/stays')) setImmediate(() => socket.write(ok));
@@ -162,6 +184,46 @@ describe('a client of HTTP/2', () => {
     const [connection] = up.connections;
     if (connection?.destroyed === false) await new Promise((resolve) => connection.once('close', resolve));
     expect(await answerOf(one.request({ ':path': '/api/a/stays' }))).toMatchObject({ body: 'ok' });
+  });
+});
+
+describe('a gateway that closes', () => {
+  /** Like `stopListening` of `@mesh/service-kit`: by then there is nothing that a close of the server would end. */
+  const stopsFirst = (server: Server): void => {
+    server.close = (callback) => {
+      NetServer.prototype.close.call(server, callback);
+      return server;
+    };
+  };
+
+  test.each([
+    ['by itself', () => undefined],
+    ['when it has stopped listening before', stopsFirst],
+  ])('says so, and ends each connection with its last stream: %s', async (_how, prepare) => {
+    const up = await upstream((socket, head) => {
+      if (!head.includes('/slow')) setImmediate(() => socket.write(ok));
+    });
+    const app = Fastify({ http2: true }) as unknown as FastifyInstance;
+    await app.register(proxyRoutes, { client: meshClient({ a: up.port }), dynamicPrefix: '/api' });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    cleanups.push(() => app.close());
+    prepare(app.server);
+    const { port } = app.server.address() as AddressInfo;
+    const [busy, idle] = [session(port), session(port)];
+    await answerOf(idle.request({ ':path': '/api/a/x' }));
+    const slow = answerOf(busy.request({ ':path': '/api/a/slow' }));
+    await eventually(() => up.received().includes('/slow'));
+    const said = once(busy, 'goaway');
+    const ended: string[] = [];
+    idle.once('close', () => ended.push('idle'));
+    const closed = app.close().then(() => ended.push('app'));
+    expect((await said).slice(0, 2)).toEqual([constants.NGHTTP2_NO_ERROR, 1]);
+    await eventually(() => ended.length > 0);
+    expect(ended).toEqual(['idle']);
+    for (const socket of up.connections) socket.write(ok);
+    expect(await slow).toMatchObject({ body: 'ok', code: 0 });
+    await closed;
+    await eventually(() => busy.destroyed);
   });
 });
 

@@ -15,6 +15,8 @@ export interface PassageFacts {
   readonly target: RequestTarget;
   readonly service: string;
   readonly path: string;
+  /** Whether the route has rules of CORS. */
+  readonly hasCors: boolean;
   /** Tells the address of the client. */
   readonly forwarded: ForwardedFields;
 }
@@ -34,6 +36,7 @@ export class RequestPassage implements Passage {
   readonly target: RequestTarget;
   readonly service: string;
   readonly path: string;
+  readonly hasCors: boolean;
   identity: Identity | undefined = undefined;
   withheldHeaders?: readonly string[];
   call: CallContext | undefined = undefined;
@@ -51,6 +54,7 @@ export class RequestPassage implements Passage {
     this.target = facts.target;
     this.service = facts.service;
     this.path = facts.path;
+    this.hasCors = facts.hasCors;
     this.#forwarded = facts.forwarded;
     const raw: WatchedResponse = facts.reply.raw;
     // One function for all passages: a closure and a wrapper for each of them would be waste.

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import {
   answering,
@@ -17,6 +16,7 @@ import {
   eventually,
   upstream,
 } from '../testing/raw-http.ts';
+import { accept, handshake, key, switching, tunnel } from '../testing/tunnel.ts';
 
 afterEach(cleanUp);
 
@@ -53,41 +53,6 @@ async function open(url: string, ...more: [string[]?, WebSocket.ClientOptions?])
 async function nextMessage(socket: WebSocket): Promise<string> {
   const [data] = (await once(socket, 'message')) as [RawData];
   return (data as Buffer).toString();
-}
-
-const key = 'dGhlIHNhbXBsZSBub25jZQ==';
-
-function handshake(path: string, ...headers: string[]): string {
-  return [
-    `GET ${path} HTTP/1.1`,
-    'Host: shop.example',
-    'Connection: Upgrade',
-    'Upgrade: websocket',
-    `Sec-WebSocket-Key: ${key}`,
-    'Sec-WebSocket-Version: 13',
-    ...headers,
-    '',
-    '',
-  ].join('\r\n');
-}
-
-const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
-
-const switching = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`;
-
-/** A gateway with a tunnel through it: the client's end, and the instance's. */
-async function tunnel(options: Parameters<typeof gateway>[1] = {}) {
-  const instance = Promise.withResolvers<Socket>();
-  const up = await upstream((socket) => {
-    socket.allowHalfOpen = true;
-    socket.write(switching);
-    instance.resolve(socket);
-  });
-  const mesh = meshClient({ a: up.port });
-  const port = await gateway({}, { client: mesh, ...options });
-  const near = await client(port, handshake('/api/a/chat'));
-  await near.until(/\r\n\r\n/);
-  return { near, far: await instance.promise, up, mesh, port };
 }
 
 describe('a WebSocket', () => {
@@ -270,16 +235,6 @@ describe('is refused', () => {
     const third = await client(port, handshake('/api/a/chat'));
     expect(await third.until(/\r\n\r\n/)).toMatch(/^HTTP\/1\.1 101 /);
   });
-});
-
-test('the gateway closes its tunnels when it closes', async () => {
-  const closed: string[] = [];
-  const { near, far } = await tunnel();
-  void near.closed.then(() => closed.push('near'));
-  far.on('close', () => closed.push('far'));
-  far.on('end', () => far.end());
-  await cleanups.at(-2)!();
-  await eventually(() => closed.length >= 2);
 });
 
 describe('beside others', () => {

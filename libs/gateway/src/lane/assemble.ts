@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
+import { RouteCors } from '../auth/cors.ts';
 import type { Forward, Stage } from '../passage.ts';
+import { partLimits } from '../limits/rate-limit-rules.ts';
 import { compileRules } from '../routing/header-rules.ts';
 import type { Branch, Route } from '../routing/route-schema.ts';
 import { SplitGuard, type BranchOutcome, type RolledBack } from '../routing/split-guard.ts';
@@ -33,15 +35,19 @@ export function assemble(route: Route, kit: Kit, before?: Lane): Lane {
     steps.push({ name, settings, stage: same?.stage ?? make?.() });
   };
 
-  // First of all, whether there is room: what is shed must cost less than anything that follows. (Before it only the match.)
+  // Which pages may read what follows, refusals too; a preflight gets no further.
+  if (route.cors) add('cors', route.cors);
+  // Whether there is room: what is shed must cost less than anything that follows. (Before it only the match.)
   const { priority = 'normal' } = route;
   if (overload !== undefined) add('overload', { priority }, () => overload.stage(priority));
-  // Who it is, before what depends on it: limits count by identity, and a cache must not answer who may not ask.
   const rules = route.auth;
+  const { anybody, admitted } = limitsOf(route);
+  // How often this address asks, or whoever shows this key: before it costs a verification.
+  if (anybody) add('rateLimit', anybody, () => needed('rateLimit', rateLimit)(anybody));
+  // Who it is, before what depends on it: limits count by identity, and a cache must not answer who may not ask.
   if (rules) add('auth', rules, () => needed('auth', auth)(rules));
-  // How often: after the identity is known, before the cache, for a hit is an answer too.
-  const limits = route.rateLimit;
-  if (limits) add('rateLimit', limits, () => needed('rateLimit', rateLimit)(limits));
+  // How often those ask who may: before the cache, for a hit is an answer too.
+  if (admitted) add('rateLimit', admitted, () => needed('rateLimit', rateLimit)(admitted));
   // From memory: last before the wire.
   if (route.cache) add('cache', route.cache);
   const caching = route.cache && { rules: route.cache, memory: needed('cache', cache) };
@@ -65,11 +71,18 @@ export function assemble(route: Route, kit: Kit, before?: Lane): Lane {
     route,
     steps,
     stages: steps.flatMap(({ stage }) => stage ?? []),
+    cors: route.cors ? new RouteCors(route.cors) : undefined,
     split,
     ways: [first, ...others],
     requestRules: compileRules(route.requestHeaders),
     answer: kit.engine.answerOf(route),
   };
+}
+
+/** Where nobody is asked who it is, all limits stand together: a request that one refuses counts for none. */
+function limitsOf({ auth, rateLimit }: Route): Partial<ReturnType<typeof partLimits>> {
+  if (!rateLimit) return {};
+  return auth ? partLimits(rateLimit) : { admitted: rateLimit };
 }
 
 /** A branch that fails more than the first one gets nothing more. */

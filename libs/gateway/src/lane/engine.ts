@@ -7,6 +7,7 @@ import { dispatcherTransport } from '../forward/dispatcher-transport.ts';
 import { acceptExpectations } from '../forward/expectations.ts';
 import { ForwardedFields, type ForwardedOptions } from '../forward/forwarded.ts';
 import { forwardTo } from '../forward/forward.ts';
+import { drainSessions } from '../forward/http2-drain.ts';
 import type { ProxyClient } from '../forward/proxy-client.ts';
 import type { Transport } from '../forward/transport.ts';
 import type { BodyLimits } from '../forward/request-body.ts';
@@ -98,10 +99,11 @@ export class Engine {
     sink.follow(forward(passage, sink));
   }
 
-  /** Takes upgrades and expectations of an app's requests that `owns` says yes to. */
+  /** Takes upgrades and expectations of an app's requests that `owns` says yes to, and ends what is long-lived when the app closes. */
   attach(app: FastifyInstance, owns: (request: IncomingMessage) => boolean): void {
     acceptExpectations(app, owns);
     acceptUpgrades(app, owns);
+    drainSessions(app);
     app.addHook('preClose', (closed) => {
       this.#tunnels.close();
       closed();

@@ -1,3 +1,4 @@
+import type { RouteCors } from '../auth/cors.ts';
 import type { ClientSinkSettings } from '../forward/client-sink.ts';
 import type { Forward, Stage } from '../passage.ts';
 import type { CompiledRules } from '../routing/header-rules.ts';
@@ -12,7 +13,7 @@ export interface RoutePolicies {
   readonly overload?: { stage(priority: 'critical' | 'normal' | 'low'): Stage };
   /** Makes the stage for a route's `auth`. */
   readonly auth?: (rules: Policy<'auth'>) => Stage;
-  /** Makes the stage for a route's `rateLimit`. */
+  /** Makes a stage for a route's `rateLimit`; where the route has `auth`, one for the limits before it and one for those after it. */
   readonly rateLimit?: (rules: Policy<'rateLimit'>) => Stage;
   /** Answers from memory in the place of `next`, by a route's `cache`. */
   readonly cache?: { around(rules: Policy<'cache'>, next: Forward): Forward };
@@ -31,7 +32,7 @@ export interface Way {
 
 /** One step of a route, as `explain` tells it. */
 export interface Step {
-  readonly name: 'overload' | 'auth' | 'rateLimit' | 'cache' | 'forward';
+  readonly name: 'cors' | 'overload' | 'auth' | 'rateLimit' | 'cache' | 'forward';
   /** What the route says to it. */
   readonly settings: unknown;
   /** Its check; undefined for what carries the request. */
@@ -43,6 +44,8 @@ export interface Lane {
   readonly route: Route;
   readonly steps: readonly Step[];
   readonly stages: readonly Stage[];
+  /** What pages of other origins may do; undefined: that is the app's or the instance's to say. */
+  readonly cors: RouteCors | undefined;
   readonly split: Split | undefined;
   /** The only way, or one for each branch, in the order of the split. */
   readonly ways: readonly [Way, ...Way[]];

@@ -48,6 +48,7 @@ export const rateLimitSchema = z.strictObject({
     .array(limit)
     .min(1)
     .max(8)
+    .superRefine(nameEach)
     .describe('All of them must let a request pass: a burst and a long quota, for example.'),
   headers: z
     .enum(['always', 'refused', 'never'])
@@ -67,6 +68,25 @@ export type LimitRule = RateLimitRules['limits'][number] & { readonly name: stri
 /** Whose requests are counted together. */
 export type LimitBy = LimitRule['by'];
 
+/**
+ * The limits that count whoever asks (by address, or by what a header says), and those that count who may ask. The first can be asked before
+ * a credential is verified, and so hold back a flood of forged ones. What all share (`route`) belongs to the others: who is turned away
+ * anyhow must not use it up.
+ */
+export function partLimits({ limits, headers }: RateLimitRules): {
+  readonly anybody: RateLimitRules | undefined;
+  readonly admitted: RateLimitRules | undefined;
+} {
+  const isOfAdmitted = ({ by: counted }: RateLimitRules['limits'][number]): boolean =>
+    counted === 'subject' || counted === 'route';
+  const rulesOf = (some: RateLimitRules['limits']): RateLimitRules | undefined =>
+    some.length === 0 ? undefined : { limits: some, headers };
+  return {
+    anybody: rulesOf(limits.filter((one) => !isOfAdmitted(one))),
+    admitted: rulesOf(limits.filter(isOfAdmitted)),
+  };
+}
+
 /** Checks rules and gives each limit a name. @throws RangeError naming what is wrong. */
 export function readRateLimitRules(rules: RateLimitRulesInput): {
   readonly limits: readonly LimitRule[];
@@ -74,12 +94,23 @@ export function readRateLimitRules(rules: RateLimitRulesInput): {
 } {
   const { data, error } = rateLimitSchema.safeParse(rules);
   if (data === undefined) throw new RangeError(`rateLimit: ${z.prettifyError(error)}`);
-  const limits = data.limits.map((rule) => ({
-    ...rule,
-    name: rule.name ?? `${rule.limit}/${rule.periodMs / 1_000}s`,
-  }));
-  const names = limits.map(({ name }) => name);
-  const twin = names.find((name, at) => names.indexOf(name) !== at);
-  if (twin !== undefined) throw new RangeError(`rateLimit: two limits are called ${twin}; give them names`);
-  return { limits, headers: data.headers };
+  return { limits: data.limits.map((rule) => ({ ...rule, name: nameOf(rule) })), headers: data.headers };
+}
+
+function nameOf({ name, limit: count, periodMs }: z.output<typeof limit>): string {
+  return name ?? `${count}/${periodMs / 1_000}s`;
+}
+
+/** The headers tell limits apart by their names, and so does Redis. */
+function nameEach(limits: readonly z.output<typeof limit>[], context: z.RefinementCtx): void {
+  const names = limits.map(nameOf);
+  names.forEach((name, at) => {
+    if (names.indexOf(name) < at) {
+      context.addIssue({
+        code: 'custom',
+        path: [at],
+        message: `two limits are called ${name}; give them names`,
+      });
+    }
+  });
 }

@@ -8,6 +8,7 @@ import { validatorCompiler } from 'fastify-type-provider-zod';
 import { invocation, readBody, toCall, type Invocation, type InvocationAnswer } from './invoke.ts';
 import { goneSignal } from '../compose/gone-signal.ts';
 import { KnownServices } from '../known-services.ts';
+import { observeRoutes, ownExchange } from './own-exchange.ts';
 import { addMetrics, type MetricsSources } from './metrics-route.ts';
 import { alone, type Siblings } from './siblings.ts';
 import type { TraceLog } from './trace-log.ts';
@@ -17,7 +18,7 @@ import { addTraces } from './traces-route.ts';
 export interface MeshRoutesOptions extends MetricsSources {
   /** Makes the calls and counts them. */
   readonly client: Pick<ServiceClient, 'request' | 'getSnapshot'>;
-  /** The last exchanges, for `GET /traces`. Default: there is no such route. */
+  /** The last exchanges, for `GET /traces`; those of `/invoke` are noted there. Default: there is no such route. */
   readonly traces?: TraceLog;
   /** Who may call `/invoke` and read `/traces`: hosts, origins, token. Default: who addresses this machine by a loopback name. */
   readonly guard?: GuardOptions;
@@ -46,7 +47,12 @@ export const meshRoutes: FastifyPluginCallback<MeshRoutesOptions> = (app, option
 
   addMetrics(app, options, siblings);
   if (options.traces !== undefined) addTraces(app, options.traces, guard, siblings);
-  addInvoke(app, client, known, guard);
+  // In a scope of its own: who reads /metrics and /traces is not noted there.
+  void app.register((scope, _options, added) => {
+    if (options.traces !== undefined) observeRoutes(scope, { traces: options.traces });
+    addInvoke(scope, client, known, guard);
+    added();
+  });
   done();
 };
 
@@ -80,13 +86,16 @@ async function invoke(
 ): Promise<InvocationAnswer> {
   const call = toCall(request.body);
   const startedAt = performance.now();
+  const exchange = ownExchange(request);
+  if (exchange !== undefined) exchange.service = call.service;
   try {
     const response = await client.request({ ...call, trace: traceOf(request), signal: goneSignal(reply) });
     known.add(call.service);
     const retryAfter = response.headers['retry-after'];
     if (retryAfter !== undefined) void reply.header('retry-after', retryAfter);
-    const body = await readBody(response);
     const { instance, status, attempts } = response;
+    if (exchange !== undefined) exchange.call = { instance, attempts };
+    const body = await readBody(response);
     const durationMs = Math.round(performance.now() - startedAt);
     return { service: call.service, instance, status, attempts, durationMs, body };
   } catch (error) {
@@ -100,5 +109,7 @@ function mayHaveBody(status: number): boolean {
 }
 
 function traceOf(request: FastifyRequest): TraceContext {
-  return (request as { trace?: TraceContext }).trace ?? readTrace(request.headers);
+  return (
+    (request as { trace?: TraceContext }).trace ?? ownExchange(request)?.trace ?? readTrace(request.headers)
+  );
 }

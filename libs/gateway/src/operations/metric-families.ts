@@ -67,6 +67,8 @@ export function metricFamilies({ client, routes, overload, cache }: GatewayCount
     ...routeFamilies(routes),
     counter('retries_total', 'Attempts that were made again', [sample(client.totals.retries)]),
     gauge('circuits', 'Circuits of instances by state', circuitSamples(client)),
+    counter('ejections_total', 'How often instances were taken out that stood out', ejectionSamples(client)),
+    gauge('ejected', 'Instances that are taken out', ejectedSamples(client)),
     ...(overload === undefined ? [] : overloadFamilies(overload)),
     ...(cache === undefined ? [] : cacheFamilies(cache)),
   ];
@@ -129,6 +131,18 @@ function durationSamples({ buckets, totalMs }: RouteSeries, labels: Sample['labe
 function circuitSamples({ services }: ServiceClientSnapshot): Sample[] {
   return Object.entries(services).flatMap(([service, { instances }]) =>
     instances.map(({ id: instance, state }) => sample(1, { service, instance, state })),
+  );
+}
+
+function ejectionSamples({ services }: ServiceClientSnapshot): Sample[] {
+  return Object.entries(services).flatMap(([service, { figures }]) =>
+    figures === undefined ? [] : [sample(figures.ejections, { service })],
+  );
+}
+
+function ejectedSamples({ services }: ServiceClientSnapshot): Sample[] {
+  return Object.entries(services).flatMap(([service, { instances }]) =>
+    instances.map(({ id: instance, ejected }) => sample(Number(ejected), { service, instance })),
   );
 }
 

@@ -7,7 +7,7 @@ type Instance = Snapshot['services'][string]['instances'][number];
 const totals = { requests: 0, succeeded: 0, failed: 0, aborted: 0, retries: 0, latencyMsTotal: 0 };
 
 function instance(id: string, state: Instance['state'], failureCount = 0, successCount = 0): Instance {
-  const place = { id, host: '127.0.0.1', port: 1, available: state !== 'open' };
+  const place = { id, host: '127.0.0.1', port: 1, available: state !== 'open', ejected: false };
   return { ...place, state, failureCount, successCount, inflight: 0, latencyMs: undefined, picks: 0 };
 }
 

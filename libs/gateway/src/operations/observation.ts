@@ -10,6 +10,14 @@ export interface Observers {
   readonly clock?: { now(): number };
 }
 
+/** What is looked at of an exchange; a {@link Passage} has it. */
+export interface Observed extends Pick<
+  Passage,
+  'request' | 'reply' | 'routeId' | 'service' | 'trace' | 'onEnd'
+> {
+  readonly call: { readonly instance?: string | undefined; readonly attempts: number } | undefined;
+}
+
 /**
  * What is seen of one passage, from its beginning to its end. Those who know more write it here on the way; at the end it is counted
  * and noted, once. The status is that of the answer on the wire, so a problem of the gateway and one of an instance look the same.
@@ -22,7 +30,7 @@ export class Observation implements ExchangeNotes {
   code = '';
   /** What the cache did: `hit`, `stale`, `miss` ... */
   cache = '';
-  readonly #passage: Passage;
+  readonly #passage: Observed;
   readonly #observers: Observers;
   readonly #clock: { now(): number };
   readonly #series: RouteSeries | undefined;
@@ -31,7 +39,7 @@ export class Observation implements ExchangeNotes {
   #headMs = -1;
 
   /** Whoever has just read the clock gives its time along, here and below: reading it is most of what this costs. */
-  constructor(passage: Passage, observers: Observers, nowMs?: number) {
+  constructor(passage: Observed, observers: Observers, nowMs?: number) {
     this.#passage = passage;
     this.#observers = observers;
     this.#clock = observers.clock ?? performance;

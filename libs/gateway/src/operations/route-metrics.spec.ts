@@ -8,7 +8,9 @@ import { bucketBoundsMs, RouteMetrics } from './route-metrics.ts';
 const totals = { requests: 0, succeeded: 0, failed: 0, aborted: 0, retries: 7, latencyMsTotal: 0 };
 const client = {
   totals,
-  services: { 'user-service': { instances: [{ id: 'u-1', state: 'open' }] } },
+  services: {
+    'user-service': { instances: [{ id: 'u-1', state: 'open', ejected: true }], figures: { ejections: 2 } },
+  },
 } as unknown as ServiceClientSnapshot;
 
 describe('the text for a scrape', () => {
@@ -62,6 +64,8 @@ describe('the text for a scrape', () => {
       `mesh_gateway_upstream_bytes_total{${labels},direction="received"} 1024`,
       'mesh_gateway_retries_total 7',
       'mesh_gateway_circuits{service="user-service",instance="u-1",state="open"} 1',
+      'mesh_gateway_ejections_total{service="user-service"} 2',
+      'mesh_gateway_ejected{service="user-service",instance="u-1"} 1',
       'mesh_gateway_shed_total{priority="low"} 0',
       'mesh_gateway_cache_requests_total{result="hits"} 3',
     ]) {

@@ -31,10 +31,12 @@ export interface Candidate {
 
 /** What would happen to a request. */
 export interface Explanation {
-  readonly outcome: 'forwarded' | 'refused' | 'redirected' | 'not-found';
+  readonly outcome: 'forwarded' | 'refused' | 'redirected' | 'preflight' | 'not-found';
   /** Why it would not be forwarded: code and words. */
   readonly reason?: { readonly code: string; readonly detail: string };
   readonly location?: string;
+  /** What a preflight is answered with, before any step. */
+  readonly answer?: Readonly<Record<string, string>>;
   readonly path: { readonly received: string; readonly matched: string; readonly forwarded?: string };
   readonly route?: { readonly id: string; readonly match: unknown };
   readonly service?: string;
@@ -62,6 +64,7 @@ export function explain(
   const claim = live.claim({ method: method.toUpperCase(), target, rawHeaders });
   if (claim === undefined) return { outcome: 'not-found', path };
   if ('redirect' in claim) return { outcome: 'redirected', location: claim.redirect, path };
+  if ('preflight' in claim) return { outcome: 'preflight', answer: claim.preflight, path };
   if ('problem' in claim) {
     const { code, message } = claim.problem;
     return { outcome: 'refused', reason: { code, detail: message }, path };
@@ -117,7 +120,8 @@ export function withoutSecrets(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,
-      secretNames.test(name) ? '[hidden]' : withoutSecrets(inner),
+      // That there are any is no secret (`credentials: true` of CORS).
+      typeof inner !== 'boolean' && secretNames.test(name) ? '[hidden]' : withoutSecrets(inner),
     ]),
   );
 }

@@ -1,4 +1,6 @@
 import { HttpProblem } from '@mesh/problem';
+import { isDeepStrictEqual } from 'node:util';
+import { readPreflight, type Preflight } from '../auth/cors.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { MatchRequest } from './match-request.ts';
 import { afterSegments, isParameter, rewritePath, type PathPattern } from './path-pattern.ts';
@@ -31,19 +33,27 @@ export interface Redirected {
   readonly redirect: string;
 }
 
+/** A question of a browser, which is answered before anything else: it comes without credentials. */
+export interface Answered {
+  /** The fields of the answer; without those of CORS, the page may not. */
+  readonly preflight: Readonly<Record<string, string>>;
+}
+
 /** What is the gateway's to do with a request. */
-export type Claim = Found | Refused | Redirected;
+export type Claim = Found | Refused | Redirected | Answered;
 
 /** The routes of one configuration, ready for requests; never changed, only replaced. */
 export class LiveRoutes {
   readonly routes: readonly Route[];
   readonly #table: RouteTable;
   readonly #lanes: ReadonlyMap<string, Lane>;
+  readonly #hasCors: boolean;
 
   private constructor(routes: readonly Route[], lanes: ReadonlyMap<string, Lane>) {
     this.routes = routes;
     this.#table = new RouteTable(routes);
     this.#lanes = lanes;
+    this.#hasCors = routes.some(({ cors }) => cors);
   }
 
   /** Reads routes and makes the lane of each. @throws RouteConfigError, also for what `toLane` does not like. */
@@ -85,11 +95,28 @@ export class LiveRoutes {
   claim(request: MatchRequest): Claim | undefined {
     const fault = targetFault(request.target, true);
     if (fault !== undefined) return refused('ERR_BAD_REQUEST', `Not forwarded: ${fault}.`);
+    const preflight = this.#hasCors ? readPreflight(request.method, request.rawHeaders) : undefined;
+    const answered = preflight && this.#answer(request, preflight);
+    if (answered !== undefined) return answered;
     const entry = this.#table.match(request);
     if (entry === undefined) return this.#wrongMethod(request);
     const slash = encodedSlashFault(request.target);
     const claim = slash === undefined ? undefined : slashClaim(entry.route, request.target, slash);
     return claim ?? this.#found(entry, request.target);
+  }
+
+  /**
+   * A preflight carries none of the fields of the request that it asks for. So a page may do what every route allows that this request could
+   * take; when none of them has rules, the question is for the instance.
+   */
+  #answer(request: MatchRequest, preflight: Preflight): Answered | undefined {
+    const lanes = this.#table
+      .candidates({ ...request, method: preflight.method })
+      .flatMap(({ id }) => this.#lanes.get(id) ?? []);
+    const [first, ...others] = lanes;
+    if (!lanes.some(({ cors }) => cors !== undefined)) return undefined;
+    const agree = others.every(({ route }) => isDeepStrictEqual(route.cors, first?.route.cors));
+    return { preflight: (agree && first?.cors?.preflightFields(preflight)) || {} };
   }
 
   #found(entry: Entry, target: RequestTarget): Claim {

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { readRoutes } from './read-routes.ts';
 
-const docs = ['../../README.md', '../../docs/routes.md'].map((path) =>
+const docs = ['../../README.md', '../../docs/routes.md', '../../docs/authentication.md'].map((path) =>
   readFileSync(new URL(path, import.meta.url), 'utf8'),
 );
 const blocks = [...docs.join('\n').matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text);

@@ -148,6 +148,7 @@ const settings = {
   bodyLimitBytes: whole(0, Number.MAX_SAFE_INTEGER, ' of bytes').optional(),
   requestHeaders: headerRules.optional(),
   responseHeaders: headerRules.optional(),
+  cors: z.union([off, policySchemas.cors]).optional(),
   auth: z.union([off, policySchemas.auth]).optional(),
   rateLimit: z.union([off, policySchemas.rateLimit]).optional(),
   cache: z.union([off, policySchemas.cache]).optional(),

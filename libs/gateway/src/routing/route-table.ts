@@ -52,6 +52,22 @@ export class RouteTable {
     return find(this.#root, 0, request.target.normalised, request, takes);
   }
 
+  /**
+   * The routes that a request may take whose header fields, and so its cookies, are not known yet: closest first, down to one that does not
+   * look at them.
+   */
+  candidates(request: MatchRequest): Route[] {
+    const found: Route[] = [];
+    find(this.#root, 0, request.target.normalised, request, ({ route, methods }) => {
+      const { headers, cookie, ...known } = route.match;
+      if (methods?.has(request.method) === false) return false;
+      if (!predicatesOf(known).every((holds) => holds(request))) return false;
+      found.push(route);
+      return headers === undefined && cookie === undefined;
+    });
+    return found;
+  }
+
   /** Methods with which the request would have found a route, sorted; empty when no method would. */
   methodsFor(request: MatchRequest): string[] {
     const found = new Set<string>();
