@@ -1,5 +1,6 @@
-import type { Server, ServerResponse } from 'node:http';
+import { Server as HttpServer, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer, type TLSSocket } from 'node:tls';
 
 /** Node keeps the answer that is under way on a connection here; there is no other way to it from a server. */
 interface HttpSocket extends Socket {
@@ -19,6 +20,8 @@ const quietSweeps = 3;
  * a request may be on its way on a connection that is idle here. Costs one entry for each connection and nothing for a request.
  */
 export class Connections {
+  readonly #open = new Set<Socket>();
+  /** Those that carry one answer after the other, so that it can be seen whether they carry one now; not those of HTTP/2. */
   readonly #quiet = new Map<HttpSocket, Quiet>();
   readonly #upgraded = new WeakSet<object>();
   readonly #server: Server;
@@ -27,12 +30,15 @@ export class Connections {
   /** Call it before the server listens. */
   constructor(server: Server) {
     this.#server = server;
-    server.on('connection', this.#add).on('secureConnection', this.#add);
+    server.on('connection', this.#add);
+    // What is below TLS is busy when what is above it is.
+    if (server instanceof TlsServer) server.on('secureConnection', this.#watch);
+    else if (server instanceof HttpServer) server.on('connection', this.#watch);
   }
 
   /** Connections that are open. */
   get size(): number {
-    return this.#quiet.size;
+    return this.#open.size;
   }
 
   /** From now on every answer whose head is not out yet says `Connection: close`, that of a hijacked reply too. */
@@ -59,7 +65,7 @@ export class Connections {
 
   /** Cuts off all that is open, upgraded connections too. */
   destroy(): void {
-    for (const socket of this.#quiet.keys()) socket.destroy();
+    for (const socket of this.#open) socket.destroy();
   }
 
   /** Who wants upgrades listens by the first connection; a listener of ours alone would make Node believe that somebody does. */
@@ -70,6 +76,12 @@ export class Connections {
   }
 
   readonly #add = (socket: Socket): void => {
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+  };
+
+  readonly #watch = (socket: Socket): void => {
+    if ((socket as Partial<TLSSocket>).alpnProtocol === 'h2') return;
     this.#seeUpgrades();
     this.#quiet.set(socket, { bytes: -1, sweeps: 0 });
     socket.once('close', () => this.#quiet.delete(socket));
