@@ -19,7 +19,7 @@ let now = 1_700_000_000_000;
 const around = {
   clock: { now: () => now },
   random: Math.random,
-  spreadMs: () => 0,
+  roundMs: () => 0,
   siblingsOf: () => [],
   checked: () => undefined,
 };
