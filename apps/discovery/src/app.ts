@@ -43,12 +43,6 @@ export async function buildApp(
     health: (report) => ({ ...registryHealth(registry, watchHub, liveness), ...report }),
     openapi: { title: 'Service discovery', description: 'Who is alive, and where.' },
   });
-  registry.subscribe((change) => {
-    if (change.type === 'upsert') {
-      const { id, status } = change.instance;
-      app.log.info({ service: change.service, id, status }, 'listed');
-    } else app.log.info({ service: change.service, id: change.id, reason: change.reason }, 'removed');
-  });
   const monitor = monitorOf(config, app.log);
   const unfollow = followRegistry(monitor, registry);
   // A registry without alerts is worth more than none.
@@ -67,6 +61,13 @@ export async function buildApp(
     await client.close();
   });
   await store?.attach(registry);
+  app.log.info({ services: registry.services().length, instances: registry.size }, 'restored');
+  registry.subscribe((change) => {
+    if (change.type === 'upsert') {
+      const { id, status } = change.instance;
+      app.log.info({ service: change.service, id, status }, 'listed');
+    } else app.log.info({ service: change.service, id: change.id, reason: change.reason }, 'removed');
+  });
   // Who died while there was no registry need not wait for its lease.
   void liveness.guardian.examine();
   addOpenMetrics(app, metrics, { guard, access });
