@@ -26,7 +26,7 @@ export interface GuardianOptions {
 const maximumTries = 256;
 
 /** Of those, by an examination of all: others find a lane. */
-const maximumExamined = 128;
+const maximumExamined = 64;
 
 const maximumWaiting = 100_000;
 
