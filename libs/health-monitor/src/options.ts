@@ -30,7 +30,7 @@ export interface HealthMonitorOptions {
   readonly concurrency?: number;
   /** Checks of targets that were slow the last time, beside those. Default 256. */
   readonly slowConcurrency?: number;
-  /** Most checks in a second of targets that are what they were: of a larger crowd each is asked less often. Default 2000, which is 20 000 targets at 10 s. */
+  /** Most checks in a second of targets that are what they were: of a larger crowd each is asked less often. Default 3000, which is 30 000 targets at 10 s. */
   readonly checksPerSecond?: number;
   /** What takes longer is slow, in milliseconds. Default 250. */
   readonly lingerMs?: number;
@@ -69,7 +69,7 @@ export function readOptions(options: HealthMonitorOptions): ReadOptions {
     maintenance: (options.maintenance ?? []).map(readMaintenance),
     concurrency: count('concurrency', options.concurrency ?? 256),
     slowConcurrency: count('slowConcurrency', options.slowConcurrency ?? 256),
-    checksPerSecond: count('checksPerSecond', options.checksPerSecond ?? 2000),
+    checksPerSecond: count('checksPerSecond', options.checksPerSecond ?? 3000),
     lingerMs: duration('lingerMs', options.lingerMs ?? 250),
     stallMs: duration('stallMs', options.stallMs ?? 250),
     deliveryTimeoutMs: duration('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 10_000),

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { DiskStore, Registry } from '@mesh/discovery-server';
 import { identityOf, readConfig } from '@mesh/service-kit';
-import { buildApp } from '../../../apps/discovery/src/app.ts';
-import { discoveryConfig } from '../../../apps/discovery/src/config.ts';
 import { figure } from '../../../tools/contest.mts';
-import { DiskStore, Registry } from '../src/index.ts';
+import { buildApp } from '../src/app.ts';
+import { discoveryConfig } from '../src/config.ts';
 
 const count = 100_000;
 const folder = await mkdtemp(join(tmpdir(), 'discovery-app-'));
