@@ -127,7 +127,9 @@ export class MonitoredTarget implements TargetView, ProbeTask {
   }
 
   firstDelayMs(): number {
-    return hashRatio(this.id) * this.#around.roundMs();
+    // A few are looked at soon, many evenly over their interval.
+    const roundMs = this.#around.roundMs();
+    return hashRatio(this.id) * Math.max(roundMs, Math.min(this.#options.intervalMs, 3 * roundMs));
   }
 
   nextDelayMs(inconclusive: boolean): number {
