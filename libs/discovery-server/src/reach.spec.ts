@@ -44,7 +44,9 @@ describe('an address', () => {
     const reach = reachAddress({ host: '127.0.0.1', port }, 20);
     // The connection is on its way by then.
     await new Promise<void>((resolve) => {
-      process.nextTick(() => process.nextTick(resolve));
+      process.nextTick(() => {
+        process.nextTick(resolve);
+      });
     });
     const until = performance.now() + 60;
     while (performance.now() < until);
