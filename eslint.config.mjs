@@ -74,7 +74,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['apps/*/src/main.ts', 'tools/**', 'libs/*/bench/**', 'mesh.config.ts', 'e2e/**'],
+    files: ['apps/*/src/main.ts', 'tools/**', '{libs,apps}/*/bench/**', 'mesh.config.ts', 'e2e/**'],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off', 'no-restricted-exports': 'off' },
   },
   // The end-to-end suite reads answers as a stranger's script would: any JSON, asserted field by field.
@@ -90,5 +90,5 @@ export default tseslint.config(
     },
   },
   // Benchmarks are tools that live beside what they measure: they use tools/contest.mts and the peers.
-  { files: ['libs/*/bench/**'], rules: { '@nx/enforce-module-boundaries': 'off' } },
+  { files: ['{libs,apps}/*/bench/**'], rules: { '@nx/enforce-module-boundaries': 'off' } },
 );

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- <suite>` runs libs/<lib>/bench/<suite>.bench.ts (or e2e/bench); without a suite it lists them. What begins with `--` is
+ * `npm run bench -- <suite>` runs libs/<lib>/bench/<suite>.bench.ts (or an app's, or e2e/bench); without a suite it lists them. What begins with `--` is
  * the suite's own, as `--quick`.
  */
 import { globSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 
 const root = join(import.meta.dirname, '..');
 const suites = new Map(
-  globSync(['libs/*/bench/*.bench.ts', 'e2e/bench/*.bench.ts'], { cwd: root }).map((file) => [
+  globSync(['{libs,apps}/*/bench/*.bench.ts', 'e2e/bench/*.bench.ts'], { cwd: root }).map((file) => [
     basename(file, '.bench.ts'),
     file,
   ]),

@@ -10,12 +10,13 @@ import {
   WatchHub,
 } from '@mesh/discovery-server';
 import { meshRoutes } from '@mesh/gateway';
-import { followRegistry, healthServer } from '@mesh/health-server';
+import { healthServer } from '@mesh/health-server';
 import { createServiceClient } from '@mesh/service-client';
 import { createApp, guardOptions, type ServiceContext } from '@mesh/service-kit';
 import type { FastifyInstance } from 'fastify';
 import type { DiscoveryConfig } from './config.ts';
 import { monitorOf } from './monitor.ts';
+import { probeRegistered } from './probing.ts';
 
 /** The registry with its page, `POST /invoke` over what it knows, and a monitor over all of it. */
 export async function buildApp(
@@ -26,7 +27,9 @@ export async function buildApp(
   const access = { tokens: config.REGISTRY_TOKENS };
   const registry = new Registry();
   const watchHub = new WatchHub(registry);
+  // Whoever wants to be checked is, by the monitor: see `probeRegistered`.
   const liveness = new Liveness(registry, {
+    paced: false,
     onProtection: (service, isActive) => {
       app.log.warn({ service: service ?? 'all', isActive }, 'protection');
     },
@@ -43,14 +46,8 @@ export async function buildApp(
     health: (report) => ({ ...registryHealth(registry, watchHub, liveness), ...report }),
     openapi: { title: 'Service discovery', description: 'Who is alive, and where.' },
   });
-  registry.subscribe((change) => {
-    if (change.type === 'upsert') {
-      const { id, status } = change.instance;
-      app.log.info({ service: change.service, id, status }, 'listed');
-    } else app.log.info({ service: change.service, id: change.id, reason: change.reason }, 'removed');
-  });
   const monitor = monitorOf(config, app.log);
-  const unfollow = followRegistry(monitor, registry);
+  const endProbing = probeRegistered(registry, liveness, monitor);
   // A registry without alerts is worth more than none.
   app.addHook('onReady', () =>
     monitor.start().catch((error: unknown) => {
@@ -58,7 +55,7 @@ export async function buildApp(
     }),
   );
   app.addHook('onClose', async () => {
-    unfollow();
+    endProbing();
     await monitor.close();
     liveness.close();
     metrics.close();
@@ -67,6 +64,13 @@ export async function buildApp(
     await client.close();
   });
   await store?.attach(registry);
+  app.log.info({ services: registry.services().length, instances: registry.size }, 'restored');
+  registry.subscribe((change) => {
+    if (change.type === 'upsert') {
+      const { id, status } = change.instance;
+      app.log.info({ service: change.service, id, status }, 'listed');
+    } else app.log.info({ service: change.service, id: change.id, reason: change.reason }, 'removed');
+  });
   // Who died while there was no registry need not wait for its lease.
   void liveness.guardian.examine();
   addOpenMetrics(app, metrics, { guard, access });

@@ -1,7 +1,7 @@
 /** Noise in place of watches and sessions: `INPUTS=100000 npm run bench -- discovery-fuzz`. Each input is one stream. */
 import { figure } from '../../../tools/contest.mts';
 import { NoisyClient } from '../src/testing/noisy-client.ts';
-import { seeded } from '../src/testing/virtual-time.ts';
+import { seeded } from '@mesh/resilience/testing';
 
 const inputs = Number(process.env['INPUTS'] ?? 5000);
 let streams = 0;

@@ -6,7 +6,8 @@ import { isDiscoveryError } from './discovery-error.ts';
 import { instanceOf } from './testing/fake-registry.ts';
 import { DiscoveryClient, DiscoveryError } from './index.ts';
 import type { Instance } from './instance.ts';
-import { seeded, settle } from './testing/virtual-time.ts';
+import { seeded } from '@mesh/resilience/testing';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Reach, Reacher } from './held-check.ts';
 import { fixture } from './testing/client-fixture.ts';
 import { instanceOf } from './testing/fake-registry.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './testing/settle.ts';
 
 /** A registry that restarted and lists only `left` of `all`, to a client that knew all of them. */
 async function afterRestart(all: readonly number[], left: readonly number[], reach?: Reacher) {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { InstanceFilter } from './instance-filter.ts';
 import { fixture } from './testing/client-fixture.ts';
 import { instanceOf } from './testing/fake-registry.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

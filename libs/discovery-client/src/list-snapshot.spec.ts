@@ -5,7 +5,7 @@ import { fixture } from './testing/client-fixture.ts';
 import type { DiscoveryClientOptions } from './discovery-client-options.ts';
 import type { SnapshotStore } from './list-snapshot.ts';
 import { instanceOf } from './testing/fake-registry.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

@@ -3,7 +3,8 @@ import { DiscoveryClient } from './discovery-client.ts';
 import type { DiscoveryClientOptions } from './discovery-client-options.ts';
 import type { DiscoveryEvent } from './discovery-event.ts';
 import { json } from './testing/fake-registry.ts';
-import { settle, VirtualTime } from './testing/virtual-time.ts';
+import { VirtualTime } from '@mesh/resilience/testing';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

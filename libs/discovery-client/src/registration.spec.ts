@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { fixture } from './testing/client-fixture.ts';
 import { instanceOf, json } from './testing/fake-registry.ts';
-import { seeded, settle } from './testing/virtual-time.ts';
+import { seeded } from '@mesh/resilience/testing';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

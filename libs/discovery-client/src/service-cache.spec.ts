@@ -3,7 +3,7 @@ import { fixture } from './testing/client-fixture.ts';
 import { isDiscoveryError } from './discovery-error.ts';
 import { instanceOf, json } from './testing/fake-registry.ts';
 import { maximumNames } from './service-cache.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

@@ -4,7 +4,7 @@ import { fixture } from './testing/client-fixture.ts';
 import type { DiscoveryClientOptions } from './discovery-client-options.ts';
 import type { SeenSession } from './testing/fake-registry.ts';
 import { json } from './testing/fake-registry.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

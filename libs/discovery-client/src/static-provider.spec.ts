@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { DiscoveryClient } from './discovery-client.ts';
 import { createDiscoveryClient } from './node/create-discovery-client.ts';
 import { parseTable } from './static-provider.ts';
-import { settle, VirtualTime } from './testing/virtual-time.ts';
+import { VirtualTime } from '@mesh/resilience/testing';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

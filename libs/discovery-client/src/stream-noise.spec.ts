@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { NoisyClient } from './testing/noisy-client.ts';
-import { seeded, settle } from './testing/virtual-time.ts';
+import { seeded } from '@mesh/resilience/testing';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

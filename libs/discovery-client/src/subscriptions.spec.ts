@@ -3,7 +3,7 @@ import type { DiscoveryClient } from './discovery-client.ts';
 import type { Resolution } from './instance.ts';
 import { fixture } from './testing/client-fixture.ts';
 import { instanceOf } from './testing/fake-registry.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

@@ -3,7 +3,7 @@ import type { Fixture } from './testing/client-fixture.ts';
 import { fixture } from './testing/client-fixture.ts';
 import type { DiscoveryClientOptions } from './discovery-client-options.ts';
 import { instanceOf, json } from './testing/fake-registry.ts';
-import { settle } from './testing/virtual-time.ts';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

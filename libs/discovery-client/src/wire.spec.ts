@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { DiscoveryClient } from './discovery-client.ts';
 import { FakeRegistry, instanceOf, json } from './testing/fake-registry.ts';
-import { settle, VirtualTime } from './testing/virtual-time.ts';
+import { VirtualTime } from '@mesh/resilience/testing';
+import { settle } from './testing/settle.ts';
 
 afterEach(settle);
 

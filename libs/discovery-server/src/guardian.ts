@@ -25,6 +25,9 @@ export interface GuardianOptions {
 /** Tries at once. Each takes a moment where somebody or nobody listens, and `reachTimeoutMs` where nothing comes back. */
 const maximumTries = 256;
 
+/** Of those, by an examination of all: others find a lane. */
+const maximumExamined = 64;
+
 const maximumWaiting = 100_000;
 
 /** Milliseconds until silence is silence; the first one on a session that broke decides within a tenth of a second. */
@@ -119,14 +122,15 @@ export class Guardian {
    * meanwhile, and those where nobody listens need not wait for their leases.
    */
   async examine(): Promise<void> {
-    const records = this.#registry.services().flatMap((service) => [...service.records()]);
-    const ours = records.filter(({ isOurs }) => isOurs).map(({ identity }) => identity);
-    await Promise.all(
-      ours.map(async (identity) => {
+    const ours = oursOf(this.#registry.services());
+    const look = async (): Promise<void> => {
+      for (const identity of ours) {
         const reach = await this.#try(identity);
-        if (reach === 'refused' && !this.#isClosed) this.#registry.remove(identity, 'expired');
-      }),
-    );
+        if (this.#isClosed) return;
+        if (reach === 'refused') this.#registry.remove(identity, 'expired');
+      }
+    };
+    await Promise.all(Array.from({ length: maximumExamined }, look));
   }
 
   /** Leases end as they do without it, and nothing more is tried. */
@@ -219,6 +223,13 @@ export class Guardian {
     const group = newGroup(this.#options.protection);
     this.#groups.set(service, group);
     return group;
+  }
+}
+
+/** Those that this server is to hear from, whoever asks for the next. */
+function* oursOf(services: Iterable<ServiceEntry>): Generator<InstanceIdentity> {
+  for (const service of services) {
+    for (const record of service.records()) if (record.isOurs) yield record.identity;
   }
 }
 

@@ -2,7 +2,9 @@
 export class Lanes {
   readonly #maximum: number;
   readonly #maximumWaiting: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
+  /** Stays where it is: to take the first of a long list again and again would move all others each time. */
+  #line = this.#waiting.values();
   #running = 0;
 
   constructor(maximum: number, maximumWaiting: number) {
@@ -12,22 +14,33 @@ export class Lanes {
 
   /** Tasks that run or wait. */
   get size(): number {
-    return this.#running + this.#waiting.length;
+    return this.#running + this.#waiting.size;
   }
 
   /** @returns undefined when the line is full, else what the task answers. */
   async run<T>(task: () => Promise<T>): Promise<T | undefined> {
     if (this.#running >= this.#maximum) {
-      if (this.#waiting.length >= this.#maximumWaiting) return undefined;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      if (this.#waiting.size >= this.#maximumWaiting) return undefined;
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
     } else this.#running += 1;
     try {
       return await task();
     } finally {
-      const next = this.#waiting.shift();
+      const next = this.#next();
       // The place goes to the next one in line, so that nobody who comes now gets ahead of it.
       if (next === undefined) this.#running -= 1;
       else next();
     }
+  }
+  #next(): (() => void) | undefined {
+    if (this.#waiting.size === 0) return undefined;
+    let { value } = this.#line.next();
+    if (value === undefined) {
+      // It came to the end once, and an iterator does not begin again.
+      this.#line = this.#waiting.values();
+      ({ value } = this.#line.next());
+    }
+    if (value !== undefined) this.#waiting.delete(value);
+    return value;
   }
 }

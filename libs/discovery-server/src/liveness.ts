@@ -11,6 +11,11 @@ import type { SessionHubOptions } from './session-hub.ts';
 export interface LivenessOptions extends Partial<GuardianOptions> {
   /** What a health check does. Default: HTTP, TCP and gRPC. `false`: nobody is checked. */
   readonly probe?: Probe | false;
+  /**
+   * Whether instances are checked at the pace that they ask for. Default true. `false`: only one whose lease ended in doubt
+   * is; somebody else looks at the pace of `prober.checkOf` and tells `registry.vouch` and `registry.mark` what they found.
+   */
+  readonly paced?: boolean;
   readonly sessions?: SessionHubOptions;
 }
 
@@ -22,8 +27,8 @@ export class Liveness {
 
   /** @throws RangeError naming an option that is out of range. */
   constructor(registry: Registry, options: LivenessOptions = {}) {
-    const { probe, timers = platformTimers } = options;
-    this.prober = probe === false ? undefined : new Prober(registry, { probe, timers });
+    const { probe, paced, timers = platformTimers } = options;
+    this.prober = probe === false ? undefined : new Prober(registry, { probe, paced, timers });
     const ask = options.ask ?? ((identity) => this.prober?.ask(identity) ?? Promise.resolve(undefined));
     this.guardian = new Guardian(registry, { ...options, ask, timers });
     this.sessions = new SessionHub(

@@ -26,7 +26,7 @@ export function isOwnUrl(url: URL, host: string): boolean {
   return addressKey(normalizeHost(url.hostname), 0) === addressKey(host, 0);
 }
 
-/** Resolves as `net.connect` does, and refuses what a name must not lead to. */
+/** Resolves as `node:dns` does, and refuses what a name must not lead to; the `lookup` of `net.connect` and `http.request`. */
 export const probeLookup: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     const allowed = error === null ? addresses.filter(({ address }) => isProbeable(address)) : [];
@@ -39,7 +39,7 @@ export const probeLookup: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-/** `net.connect` looks nothing up for an address, so that one is checked here. */
+/** Whether the host may be called: of an address, which nobody looks up, at once; of a name, {@link probeLookup} finds out. */
 export function mayConnect(host: string): boolean {
   return isIP(host) === 0 || isProbeable(host);
 }

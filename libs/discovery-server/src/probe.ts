@@ -33,7 +33,8 @@ export function isProbed(instance: Instance, check: HealthCheck | undefined): ch
   return check.type !== 'http' || isOwnUrl(checkUrl(instance, check), instance.host);
 }
 
-function checkUrl({ host, port, healthCheckUrl }: Instance, { path = '/health' }: HealthCheck): URL {
+/** Where an HTTP check of an instance leads. */
+export function checkUrl({ host, port, healthCheckUrl }: Instance, { path = '/health' }: HealthCheck): URL {
   return new URL(healthCheckUrl ?? `http://${hostPort(host, port)}${path}`);
 }
 

@@ -119,6 +119,27 @@ test('nobody is asked at a foreign address, where clouds keep secrets, or who di
   expect(asked).toEqual([]);
 });
 
+test('without a pace of its own it looks when it is asked, and says what is to be checked', async () => {
+  const time = new VirtualTime();
+  const { wallClock } = time;
+  const registry = new Registry({ clock: time, wallClock, timers: time });
+  let asked = 0;
+  const probe = () => Promise.resolve(++asked > 1);
+  const prober = new Prober(registry, { timers: time, clock: time, paced: false, probe });
+  const check = { type: 'tcp', intervalMs: 1000 } as const;
+  registry.register({ ...users, incarnation: 'first', check });
+  const identity = { service: users.name, id: '127.0.0.1:4000', incarnation: 'first' };
+  time.advanceSync(40_000);
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  expect(asked).toBe(0);
+  expect(prober.checkOf(identity)).toMatchObject(check);
+  expect(prober.checkOf({ ...identity, incarnation: 'second' })).toBeUndefined();
+  expect([await prober.ask(identity), await prober.ask(identity)]).toEqual([false, true]);
+  registry.deregister({ name: users.name, port: users.port });
+  expect(prober.checkOf(identity)).toBeUndefined();
+  prober.close();
+});
+
 test('one that hangs delays nobody, and who is gone is not asked', async () => {
   const time = new VirtualTime();
   const { wallClock } = time;

@@ -15,6 +15,8 @@ export interface ProberOptions {
   readonly clock?: Clock | undefined;
   readonly timers: Timers;
   readonly random?: Random | undefined;
+  /** Whether it looks by itself, at the pace of each check (default true), or only when it is asked. */
+  readonly paced?: boolean | undefined;
 }
 
 /** Checks at once; a hanging target holds one of them for its timeout. */
@@ -59,6 +61,7 @@ export class Prober {
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #random: Random;
+  readonly #isPaced: boolean;
   readonly #targets = new Map<string, Target>();
   readonly #queue = new DeadlineQueue<Target>();
   readonly #lanes = new Lanes(maximumProbes, maximumWaiting);
@@ -73,6 +76,7 @@ export class Prober {
     this.#clock = options.clock ?? performance;
     this.#timers = options.timers;
     this.#random = options.random ?? Math.random;
+    this.#isPaced = options.paced ?? true;
     this.#unsubscribe = registry.subscribe((change) => {
       if (change.type === 'upsert') this.#follow(change.instance, change.service);
       else this.#drop(`${change.service} ${change.id}`);
@@ -85,6 +89,12 @@ export class Prober {
   /** Number of instances that are checked. */
   get size(): number {
     return this.#targets.size;
+  }
+
+  /** The check that an instance asks for and may have; undefined when there is none, or the instance is gone. */
+  checkOf({ service, id, incarnation }: InstanceIdentity): HealthCheck | undefined {
+    const target = this.#targets.get(`${service} ${id}`);
+    return target?.identity.incarnation === incarnation ? target.check : undefined;
   }
 
   /** One check right now, whatever its pace. @returns undefined when it is not checked, or cannot be now. */
@@ -111,7 +121,7 @@ export class Prober {
     if (!isProbed(instance, check)) return;
     const target = new Target({ service, id, incarnation }, check);
     this.#targets.set(key, target);
-    this.#schedule(target, intervalOf(check) * this.#random());
+    if (this.#isPaced) this.#schedule(target, intervalOf(check) * this.#random());
   }
 
   #drop(key: string): void {

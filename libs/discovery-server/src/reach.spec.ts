@@ -38,6 +38,21 @@ const instanceAt = (port: number, more: Partial<Instance> = {}): Instance => ({
 });
 
 describe('an address', () => {
+  test('that refused while this process stood still is not silent', async () => {
+    const port = await listen(createServer());
+    await new Promise((resolve) => servers.pop()?.close(resolve));
+    const reach = reachAddress({ host: '127.0.0.1', port }, 20);
+    // The connection is on its way by then.
+    await new Promise<void>((resolve) => {
+      process.nextTick(() => {
+        process.nextTick(resolve);
+      });
+    });
+    const until = performance.now() + 60;
+    while (performance.now() < until);
+    expect(await reach).toBe('refused');
+  });
+
   test('where somebody listens answers, where nobody does refuses', async () => {
     const port = await listen(createServer((socket) => socket.resume()));
     expect(await reachAddress({ host: '127.0.0.1', port }, 1000)).toBe('answered');

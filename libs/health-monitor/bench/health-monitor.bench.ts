@@ -19,7 +19,7 @@ let now = 1_700_000_000_000;
 const around = {
   clock: { now: () => now },
   random: Math.random,
-  spreadMs: () => 0,
+  roundMs: () => 0,
   siblingsOf: () => [],
   checked: () => undefined,
 };
@@ -75,14 +75,23 @@ const { outcomes, latency, anomaly } = worst().bytesBySeries;
 figure('bytes, availability, errors and throughput of five windows', outcomes, 4096);
 figure('bytes, latency of three windows, 200 000 lognormal samples', latency, 4096);
 figure('bytes, anomaly detectors', anomaly, 4096);
-gc();
-const before = process.memoryUsage();
+function memoryBytes(): number {
+  gc();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+const before = memoryBytes();
 const crowd = Array.from({ length: 2000 }, (_, index) => targetOf(`t${index}`));
-for (const target of crowd) for (let index = 0; index < 30; index++) target.record(true, lognormal());
-gc();
-const after = process.memoryUsage();
-const bytes = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
-figure('kB a target with everything, after 30 checks', bytes / crowd.length / 1000);
+const kilobytes = (): number => (memoryBytes() - before) / crowd.length / 1000;
+figure('kB a target with everything, before its first check', kilobytes());
+let checks = 0;
+for (const until of [30, 400]) {
+  for (; checks < until; checks++) {
+    now += 10_000;
+    for (const target of crowd) target.record(true, lognormal());
+  }
+  figure(`... after ${until} checks`, kilobytes());
+}
 
 console.log('\n10 000 targets at 10 s, requests by undici, against the same requests alone');
 const server = fork(join(import.meta.dirname, 'health-server.ts'));

@@ -159,3 +159,6 @@ export class AnomalyDetector {
 }
 
 const none: readonly DetectorName[] = [];
+
+/** Of a series of which nothing was seen yet. */
+export const nothingUnusual: AnomalyView = { active: false, detectors: none, expected: undefined, score: 0 };

@@ -19,6 +19,12 @@ declare function clearTimeout(handle: unknown): void;
 /** The platform's monotonic clock, counted from 1970. */
 export const platformClock: Clock = { now: () => performance.timeOrigin + performance.now() };
 
+/** Lets everybody else run; until then the process lives. */
+export const breathe = (): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 0);
+  });
+
 /** The platform's timers; in Node they do not keep the process alive. */
 export const platformTimers: Timers = {
   setTimeout(callback, delayMs) {

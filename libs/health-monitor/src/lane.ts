@@ -4,6 +4,8 @@ export class Lane<T> {
   /** In the order in which they sat down. */
   readonly #running = new Set<T>();
   readonly #waiting = new Set<T>();
+  /** Goes through those who wait, and stays where it is: a set that loses its first again and again is slow to find the next. */
+  #line = this.#waiting.values();
 
   constructor(seats: number) {
     this.seats = seats;
@@ -23,7 +25,7 @@ export class Lane<T> {
 
   /** Who has been sitting longest. */
   get oldest(): T | undefined {
-    return first(this.#running);
+    return this.#running.values().next().value;
   }
 
   sit(item: T): void {
@@ -41,14 +43,14 @@ export class Lane<T> {
 
   /** The next who may sit down, if there is a seat and somebody waits. */
   next(): T | undefined {
-    if (this.isFull) return undefined;
-    const item = first(this.#waiting);
-    if (item !== undefined) this.#waiting.delete(item);
-    return item;
+    if (this.isFull || this.#waiting.size === 0) return undefined;
+    let { value } = this.#line.next();
+    if (value === undefined) {
+      // It came to the end once, and an iterator does not begin again.
+      this.#line = this.#waiting.values();
+      ({ value } = this.#line.next());
+    }
+    if (value !== undefined) this.#waiting.delete(value);
+    return value;
   }
-}
-
-function first<T>(items: ReadonlySet<T>): T | undefined {
-  for (const item of items) return item;
-  return undefined;
 }

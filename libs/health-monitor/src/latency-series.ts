@@ -17,12 +17,15 @@ const spansMs: Readonly<Record<LatencyWindow, number>> = {
   '24h': 86_400_000,
 };
 
+/** Nobody adds to it. */
+const empty = new LatencySketch();
+
 /** Two halves of a span: the one being filled, and the one before. Together they cover between half and all of it. */
 class Halves {
   readonly halfMs: number;
   #half = -Infinity;
   #current = new LatencySketch();
-  #previous = new LatencySketch();
+  #previous = empty;
 
   constructor(spanMs: number) {
     this.halfMs = spanMs / 2;
@@ -32,15 +35,20 @@ class Halves {
     const half = Math.floor(now / this.halfMs);
     const passed = half - this.#half;
     if (passed <= 0) return this;
-    [this.#current, this.#previous] = [this.#previous, this.#current];
-    if (passed > 1) this.#previous.clear();
-    this.#current.clear();
+    if (this.#current.count > 0 || this.#previous.count > 0) this.#turn(passed);
     this.#half = half;
     return this;
   }
 
   add(bin: number): void {
     this.#current.addBin(bin);
+  }
+
+  #turn(passed: number): void {
+    const spare = this.#previous === empty ? new LatencySketch() : this.#previous;
+    spare.clear();
+    [this.#current, this.#previous] = [spare, this.#current];
+    if (passed > 1) this.#previous.clear();
   }
 
   get sketches(): readonly [LatencySketch, LatencySketch] {
@@ -50,10 +58,12 @@ class Halves {
 
 /** The latencies of one target over three spans, in at most 4 kB. */
 export class LatencySeries {
-  readonly #halves = Object.values(spansMs).map((spanMs) => new Halves(spanMs));
+  /** Made for the first sample. */
+  #halves: readonly Halves[] = [];
 
   add(now: number, latencyMs: number): void {
     if (Number.isNaN(latencyMs)) return;
+    if (this.#halves.length === 0) this.#halves = Object.values(spansMs).map((spanMs) => new Halves(spanMs));
     const bin = binOf(latencyMs);
     for (const halves of this.#halves) halves.at(now).add(bin);
   }
@@ -84,9 +94,9 @@ export class LatencySeries {
   }
 
   #sketches(window: LatencyWindow, now: number): readonly [LatencySketch, LatencySketch] {
-    const halves = this.#halves.find(({ halfMs }) => halfMs * 2 === spansMs[window]);
-    if (halves === undefined)
+    const spanMs = spansMs[window] as number | undefined;
+    if (spanMs === undefined)
       throw new RangeError(`healthMonitor: window must be 5m, 1h or 24h, got ${window}`);
-    return halves.at(now).sketches;
+    return this.#halves.find(({ halfMs }) => halfMs * 2 === spanMs)?.at(now).sketches ?? [empty, empty];
   }
 }

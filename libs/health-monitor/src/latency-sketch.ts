@@ -9,35 +9,40 @@ const least = 0.001;
 const most = 1e9;
 const fullCount = 65_535;
 
+/** No bins; longer ones replace it as they are needed. */
+const noBins = new Uint32Array(0);
+/** A bin and how many samples it holds, in one number: a sketch is many when there are many targets. */
+const pack = (bin: number, samples: number): number => ((bin << 16) | samples) >>> 0;
+const binIn = (packed = 0): number => packed >>> 16;
+const samplesIn = (packed = 0): number => packed & fullCount;
+
 /** A place among the bins of a sketch. */
 class BinCursor {
-  readonly #keys: Uint16Array;
-  readonly #counts: Uint16Array;
+  readonly #packed: Uint32Array;
   readonly #bins: number;
   readonly #weight: number;
   #at = 0;
 
-  constructor(keys: Uint16Array, counts: Uint16Array, bins: number, weight: number) {
-    this.#keys = keys;
-    this.#counts = counts;
+  constructor(packed: Uint32Array, bins: number, weight: number) {
+    this.#packed = packed;
     this.#bins = bins;
     this.#weight = weight;
   }
 
   /** The bin that comes next; Infinity when there is none. */
   get bin(): number {
-    return this.#at < this.#bins ? (this.#keys[this.#at] ?? 0) : Infinity;
+    return this.#at < this.#bins ? binIn(this.#packed[this.#at]) : Infinity;
   }
 
   /** How many samples it stands for; then the next one is at hand. */
   take(): number {
-    return (this.#counts[this.#at++] ?? 0) * this.#weight;
+    return samplesIn(this.#packed[this.#at++]) * this.#weight;
   }
 
   /** Samples of all bins. */
   total(): number {
     let sum = 0;
-    for (let at = 0; at < this.#bins; at++) sum += this.#counts[at] ?? 0;
+    for (let at = 0; at < this.#bins; at++) sum += samplesIn(this.#packed[at]);
     return sum * this.#weight;
   }
 }
@@ -55,8 +60,7 @@ class BinCursor {
  */
 export class LatencySketch {
   readonly #maximumBins: number;
-  #keys = new Uint16Array(8);
-  #counts = new Uint16Array(8);
+  #packed = noBins;
   #bins = 0;
   #count = 0;
   /** One of 2^scale samples is kept, and counts for as many: beyond 65 535 of a kind only the proportions matter. */
@@ -76,7 +80,7 @@ export class LatencySketch {
 
   /** Bytes that its bins take. */
   get bytes(): number {
-    return this.#keys.byteLength + this.#counts.byteLength;
+    return this.#packed.byteLength;
   }
 
   add(value: number): void {
@@ -111,7 +115,7 @@ export class LatencySketch {
 
   /** Walks through its bins, the lowest first. */
   cursor(): BinCursor {
-    return new BinCursor(this.#keys, this.#counts, this.#bins, 2 ** this.#scale);
+    return new BinCursor(this.#packed, this.#bins, 2 ** this.#scale);
   }
 
   #keeps(): boolean {
@@ -122,14 +126,19 @@ export class LatencySketch {
   #put(bin: number, samples: number): void {
     if (samples < 1) return;
     let at = this.#find(bin);
-    if (at === this.#bins || this.#keys[at] !== bin) at = this.#insert(at, bin);
-    while ((this.#counts[at] ?? 0) + samples > fullCount) {
+    if (!this.#holds(at, bin)) at = this.#insert(at, bin);
+    while (samplesIn(this.#packed[at]) + samples > fullCount) {
       this.#halve();
       samples = Math.ceil(samples / 2);
       at = this.#find(bin);
-      if (this.#keys[at] !== bin || at === this.#bins) at = this.#insert(at, bin);
+      if (!this.#holds(at, bin)) at = this.#insert(at, bin);
     }
-    this.#counts[at] = (this.#counts[at] ?? 0) + samples;
+    // The count is the lower half, and has room.
+    this.#packed[at] = (this.#packed[at] ?? 0) + samples;
+  }
+
+  #holds(at: number, bin: number): boolean {
+    return at < this.#bins && binIn(this.#packed[at]) === bin;
   }
 
   /** Index of the first bin that is not below. */
@@ -138,7 +147,7 @@ export class LatencySketch {
     let to = this.#bins;
     while (from < to) {
       const middle = (from + to) >>> 1;
-      if ((this.#keys[middle] ?? 0) < bin) from = middle + 1;
+      if (binIn(this.#packed[middle]) < bin) from = middle + 1;
       else to = middle;
     }
     return from;
@@ -151,36 +160,33 @@ export class LatencySketch {
       at--;
     }
     this.#room();
-    this.#keys.copyWithin(at + 1, at, this.#bins);
-    this.#counts.copyWithin(at + 1, at, this.#bins);
-    this.#keys[at] = bin;
-    this.#counts[at] = 0;
+    this.#packed.copyWithin(at + 1, at, this.#bins);
+    this.#packed[at] = pack(bin, 0);
     this.#bins++;
     return at;
   }
 
   #joinLowest(): void {
-    const joined = (this.#counts[0] ?? 0) + (this.#counts[1] ?? 0);
-    this.#keys.copyWithin(0, 1, this.#bins);
-    this.#counts.copyWithin(0, 1, this.#bins);
-    this.#counts[0] = Math.min(fullCount, joined);
+    const [lowest, next] = this.#packed;
+    this.#packed.copyWithin(0, 1, this.#bins);
+    this.#packed[0] = pack(binIn(next), Math.min(fullCount, samplesIn(lowest) + samplesIn(next)));
     this.#bins--;
   }
 
   #room(): void {
-    if (this.#bins < this.#keys.length) return;
-    const size = Math.min(this.#maximumBins, this.#keys.length * 2);
-    const [keys, counts] = [this.#keys, this.#counts];
-    this.#keys = new Uint16Array(size);
-    this.#counts = new Uint16Array(size);
-    this.#keys.set(keys);
-    this.#counts.set(counts);
+    if (this.#bins < this.#packed.length) return;
+    const before = this.#packed;
+    this.#packed = new Uint32Array(Math.min(this.#maximumBins, before.length * 2 || 8));
+    this.#packed.set(before);
   }
 
   /** Lets every bin stand for twice as many. A bin of one stays, or rare values would vanish. */
   #halve(): void {
     this.#scale++;
-    for (let at = 0; at < this.#bins; at++) this.#counts[at] = ((this.#counts[at] ?? 0) + 1) >>> 1;
+    for (let at = 0; at < this.#bins; at++) {
+      const packed = this.#packed[at];
+      this.#packed[at] = pack(binIn(packed), (samplesIn(packed) + 1) >>> 1);
+    }
   }
 }
 

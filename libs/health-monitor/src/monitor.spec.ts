@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { memoryStore } from './alert-store.ts';
 import type { CheckResult } from './check.ts';
 import { HealthMonitor } from './monitor.ts';
+import type { MonitoredTarget } from './monitored-target.ts';
 import type { Notice } from './notice.ts';
 import type { HealthMonitorOptions } from './options.ts';
 import { callbackSink } from './sink.ts';
@@ -462,4 +463,48 @@ test('an alert of a rule that its target no longer has is resolved', async () =>
   world.monitor.add(world.target('a'));
   expect(world.monitor.alerts).toEqual([]);
   expect(world.monitor.resolvedAlerts).toMatchObject([{ resolution: 'removed' }]);
+});
+
+test('a crowd is taken up in slices, and each of it asked as seldom as `checksPerSecond` says', async () => {
+  const world = new World({ checksPerSecond: 100 });
+  let asked = 0;
+  const check = () => {
+    asked += 1;
+    return undefined;
+  };
+  for (let index = 0; index < 2500; index++) {
+    world.monitor.add({ id: `t${index}`, check, intervalMs: 1000, jitterRatio: 0 });
+  }
+  const started = world.monitor.start();
+  await Promise.resolve();
+  await Promise.resolve();
+  // One that it has taken up already, one that it comes to later, and one that is new.
+  world.monitor.remove('t0');
+  world.monitor.remove('t2499');
+  world.monitor.add({ id: 'new', check, intervalMs: 1000, jitterRatio: 0 });
+  await started;
+  expect(world.monitor.health.targets).toBe(2499);
+  await world.time.advance(26_000);
+  expect(world.monitor.targets.every(({ status }) => status === 'up')).toBe(true);
+  asked = 0;
+  await world.time.advance(50_000);
+  expect(Math.abs(asked - 5000)).toBeLessThan(100);
+  await world.monitor.close();
+});
+
+test('a target without samples keeps nothing', async () => {
+  const world = new World();
+  world.monitor.add(world.target('db', { intervalMs: 1000 }));
+  const target = world.monitor.target('db') as MonitoredTarget;
+  expect(target.bytesBySeries).toEqual({ outcomes: 0, latency: 0, anomaly: 0 });
+  expect(target.window('5m')).toMatchObject({ count: 0, availability: undefined, throughput: 0 });
+  expect(target.latency('24h')).toEqual({ count: 0, p50: undefined, p95: undefined, p99: undefined });
+  expect(target.anomaly).toMatchObject({ active: false, detectors: [] });
+  await world.monitor.start();
+  await world.time.advance(3_600_000 * 2);
+  for (const bytes of Object.values(target.bytesBySeries)) {
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes).toBeLessThanOrEqual(4096);
+  }
+  await world.monitor.close();
 });

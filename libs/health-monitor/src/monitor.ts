@@ -3,6 +3,7 @@ import { AlertError } from './alert-error.ts';
 import { readSavedAlerts } from './alert-store.ts';
 import type { ActiveAlert, Alert, ResolvedAlert } from './alert.ts';
 import type { CheckResult } from './check.ts';
+import { breathe } from './clock.ts';
 import { Courier } from './courier.ts';
 import { Listeners, type MonitorEventName, type MonitorEvents } from './events.ts';
 import { LatencySketch } from './latency-sketch.ts';
@@ -27,6 +28,8 @@ export interface PassiveSample {
 
 /** How often repeats, silences and groups are looked after. */
 const tickMs = 500;
+/** Targets that are taken up at once: a few milliseconds. */
+const crowd = 1000;
 /** So long after a start an alert may wait for its target to be added again. */
 const orphanMs = 3_600_000;
 
@@ -103,10 +106,14 @@ export class HealthMonitor {
     if (saved !== undefined) this.#book.restore(saved);
     this.#isLoaded = true;
     this.#orphansUntil = this.#now() + orphanMs;
-    for (const target of this.#targets) this.#prober.add(target);
     // Notices that a crash has held up.
     this.#courier.touch();
     this.#tickLater();
+    let taken = 0;
+    for (const target of this.#targets) {
+      this.#prober.add(target);
+      if (++taken % crowd === 0) await breathe();
+    }
   }
 
   /** Ends all checks. Resolves when the alerts are saved; they go on at the next start. */
@@ -129,7 +136,7 @@ export class HealthMonitor {
     const added = new MonitoredTarget(read, {
       clock,
       random,
-      spreadMs: () => this.#targets.size,
+      roundMs: () => (this.#targets.size * 1000) / this.#options.checksPerSecond,
       siblingsOf: (one) => this.#targets.siblingsOf(one),
       checked: (...what) => {
         this.#checked(...what);

@@ -18,8 +18,8 @@ import { delayAfter } from './timing.ts';
 export interface Surroundings {
   readonly clock: Clock;
   readonly random: () => number;
-  /** Over how long the first checks of all targets are spread, in milliseconds. */
-  spreadMs(): number;
+  /** How long it takes at least to ask every target once, in milliseconds. */
+  roundMs(): number;
   siblingsOf(target: MonitoredTarget): readonly MonitoredTarget[];
   /** A check has been taken in. */
   checked(
@@ -127,13 +127,16 @@ export class MonitoredTarget implements TargetView, ProbeTask {
   }
 
   firstDelayMs(): number {
-    return hashRatio(this.id) * Math.min(this.#options.intervalMs, this.#around.spreadMs());
+    // A few are looked at soon, many evenly over their interval.
+    const roundMs = this.#around.roundMs();
+    return hashRatio(this.id) * Math.max(roundMs, Math.min(this.#options.intervalMs, 3 * roundMs));
   }
 
   nextDelayMs(inconclusive: boolean): number {
     const idle = this.#now() - this.#trafficAt > this.#options.idleIntervalMs;
-    const situation = { standing: this.#standing, inconclusive, idle, random: this.#around.random() };
-    return delayAfter(this.#options, situation);
+    const random = this.#around.random();
+    const roundMs = this.#around.roundMs();
+    return delayAfter(this.#options, { standing: this.#standing, inconclusive, idle, roundMs, random });
   }
 
   found(found: CheckResult, latencyMs: number | undefined): void {
@@ -152,7 +155,7 @@ export class MonitoredTarget implements TargetView, ProbeTask {
   /** So long a result is taken for the state; later nobody knows. */
   get #believedMs(): number {
     const { intervalMs, idleIntervalMs, timeoutMs } = this.#options;
-    return 2 * Math.max(intervalMs, idleIntervalMs) + timeoutMs;
+    return 2 * Math.max(intervalMs, idleIntervalMs, this.#around.roundMs()) + timeoutMs;
   }
 
   #sample(ok: boolean, latencyMs: number | undefined): void {

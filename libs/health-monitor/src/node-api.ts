@@ -1,5 +1,8 @@
 import type { AbortSignalLike } from './signal.ts';
 
+/** Resolves names: `lookup` of `node:dns`, or what takes its place. */
+export type Lookup = (hostname: string, options: never, callback: never) => void;
+
 /** The part of a Node emitter that is used here. */
 export interface NodeEmitter {
   on(event: string, listener: (value: never) => void): this;
@@ -24,6 +27,7 @@ interface NodeRequestOptions {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignalLike;
+  readonly lookup?: Lookup;
 }
 
 interface NodeHttp {
@@ -49,7 +53,9 @@ interface NodeFiles {
 interface NodeModules {
   'node:http': NodeHttp;
   'node:https': NodeHttp;
-  'node:net': { connect(options: { host: string; port: number; signal: AbortSignalLike }): NodeSocket };
+  'node:net': {
+    connect(options: { host: string; port: number; signal: AbortSignalLike; lookup?: Lookup }): NodeSocket;
+  };
   'node:fs/promises': NodeFiles;
 }
 

@@ -96,6 +96,32 @@ test('HTTP: a refused connection and an abort reject', async () => {
   expect(() => httpCheck('ftp://example.org/')).toThrow('url must be http or https, got ftp:');
 });
 
+test('HTTP: a stranger is told by his header', async () => {
+  const port = await serve((answer) => {
+    answer.writeHead(200, { 'x-run': 'second' }).end();
+  });
+  const from = (header: string, value: string) =>
+    look(httpCheck(`http://127.0.0.1:${port}/`, { from: { header, value } }));
+  expect(await from('x-run', 'second')).toMatchObject({ status: 'up' });
+  expect(await from('x-other', 'first')).toMatchObject({ status: 'up' });
+  expect(await from('x-run', 'first')).toEqual({
+    status: 'down',
+    message: 'expected first, second answered',
+  });
+});
+
+test('names are resolved as told', async () => {
+  const port = await serve((answer) => {
+    answer.writeHead(200, {}).end();
+  });
+  const refused = Object.assign(new Error('must not be called'), { code: 'EACCES' });
+  const lookup = (_name: string, _options: never, callback: (error: Error, found: []) => void) => {
+    callback(refused, []);
+  };
+  await expect(look(httpCheck(`http://localhost:${port}/`, { lookup }))).rejects.toBe(refused);
+  await expect(look(tcpCheck({ host: 'localhost', port, lookup }))).rejects.toBe(refused);
+});
+
 test('TCP: who accepts is up, who refuses is not', async () => {
   const port = await serve(() => undefined);
   expect(await look(tcpCheck({ port }))).toBeUndefined();

@@ -8,7 +8,7 @@ import type { AlertRule } from './rule.ts';
 import { severity } from './severity.ts';
 import type { Sink } from './sink.ts';
 import { degradedRule, downRule, flappingRule } from './status-rule.ts';
-import type { Target } from './target.ts';
+import { uniqueRules, type Target } from './target.ts';
 import { readTiming, type Timing } from './timing.ts';
 import { anomalyRule } from './trend-rules.ts';
 
@@ -30,6 +30,8 @@ export interface HealthMonitorOptions {
   readonly concurrency?: number;
   /** Checks of targets that were slow the last time, beside those. Default 256. */
   readonly slowConcurrency?: number;
+  /** Most checks in a second of targets that are what they were: of a larger crowd each is asked less often. Default 3000, which is 30 000 targets at 10 s. */
+  readonly checksPerSecond?: number;
   /** What takes longer is slow, in milliseconds. Default 250. */
   readonly lingerMs?: number;
   /** When the process stands still for so long, checks under way say nothing bad, in milliseconds. Default 250. */
@@ -60,13 +62,14 @@ export function readOptions(options: HealthMonitorOptions): ReadOptions {
   readTiming(options.defaults ?? {});
   return {
     defaults: { ...options.defaults },
-    rules: [...rules],
+    rules: uniqueRules(rules),
     sinks: readSinks(options.sinks ?? []),
     store: options.store ?? memoryStore(),
     notices: readNotices(options.notices ?? {}),
     maintenance: (options.maintenance ?? []).map(readMaintenance),
     concurrency: count('concurrency', options.concurrency ?? 256),
     slowConcurrency: count('slowConcurrency', options.slowConcurrency ?? 256),
+    checksPerSecond: count('checksPerSecond', options.checksPerSecond ?? 3000),
     lingerMs: duration('lingerMs', options.lingerMs ?? 250),
     stallMs: duration('stallMs', options.stallMs ?? 250),
     deliveryTimeoutMs: duration('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 10_000),

@@ -126,6 +126,7 @@ test('time in which nobody knew is left out of availability', () => {
 
 test('throughput counts from the start of a young series', () => {
   const series = new OutcomeSeries(1_000_000);
+  expect(series.bytes).toBe(0);
   for (let second = 0; second < 10; second++) series.sample(1_000_000 + second * 1000, second > 0, 20);
   expect(series.window('24h', 1_010_000)).toMatchObject({ throughput: 1, errorRate: 0.1, meanMs: 20 });
   expect(series.bytes).toBeLessThan(2_200);

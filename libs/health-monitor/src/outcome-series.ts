@@ -66,16 +66,20 @@ const samples = 2;
 const errors = 3;
 const fields = 4;
 
+const noCounts = new Uint32Array(0);
+const noLatency = new Float64Array(0);
+
 /** Whether a span counts as up; undefined: nobody knows, and it is left out. */
 export type Availability = boolean | undefined;
 
 /**
- * Availability, errors, throughput and mean latency of one target over five windows, in 2 kB whatever the traffic. A window is made of slots: it
+ * Availability, errors, throughput and mean latency of one target over five windows, in 2 kB whatever the traffic, and in nothing before the first. A window is made of slots: it
  * covers at least its span and at most one slot more. Availability is weighted by time, and time in which nobody knew the state is left out.
  */
 export class OutcomeSeries {
-  readonly #counts = new Uint32Array(total * fields);
-  readonly #latency = new Float64Array(total);
+  /** Without length until there is something to keep: then every slot of theirs reads as 0. */
+  #counts = noCounts;
+  #latency = noLatency;
   readonly #startedAt: number;
   #advancedTo: number;
   /** Whole milliseconds, so that sums are exact. */
@@ -101,6 +105,7 @@ export class OutcomeSeries {
   /** One call or check. */
   sample(now: number, ok: boolean, latencyMs = 0): void {
     this.#advance(now);
+    this.#hold();
     for (const slot of slotsAt(this.#advancedTo)) {
       add(this.#counts, slot * fields + samples, 1);
       if (ok) add(this.#latency, slot, latencyMs);
@@ -152,7 +157,15 @@ export class OutcomeSeries {
     this.#accountedTo = to;
   }
 
+  #hold(): void {
+    if (this.#counts.length > 0) return;
+    this.#counts = new Uint32Array(total * fields);
+    this.#latency = new Float64Array(total);
+  }
+
   #credit(from: number, to: number): void {
+    if (to <= from) return;
+    this.#hold();
     if (Math.floor(from / finestMs) === Math.floor(this.#advancedTo / finestMs)) {
       for (const slot of slotsAt(from)) this.#creditSlot(slot, to - from);
       return;
@@ -178,7 +191,9 @@ export class OutcomeSeries {
   #advance(now: number): void {
     const to = Math.floor(now);
     if (to <= this.#advancedTo) return;
-    if (Math.floor(to / finestMs) > Math.floor(this.#advancedTo / finestMs)) this.#empty(to);
+    if (this.#counts.length > 0 && Math.floor(to / finestMs) > Math.floor(this.#advancedTo / finestMs)) {
+      this.#empty(to);
+    }
     this.#advancedTo = to;
   }
 

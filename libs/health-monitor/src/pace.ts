@@ -1,4 +1,4 @@
-import { AnomalyDetector, type AnomalyView } from './anomaly.ts';
+import { AnomalyDetector, nothingUnusual, type AnomalyView } from './anomaly.ts';
 
 /** The detectors judge one value for so long, whatever the traffic. */
 const slotMs = 10_000;
@@ -7,17 +7,18 @@ const minimumScale = 0.05;
 
 /** Whether the response times of a target are what they usually are: the logarithm of the mean of every ten seconds, judged by {@link AnomalyDetector}. */
 export class Pace {
-  readonly #detector = new AnomalyDetector({ minimumScale });
+  /** Made for the first ten seconds that had a sample. */
+  #detector: AnomalyDetector | undefined;
   #slot = 0;
   #sum = 0;
   #count = 0;
 
   get anomaly(): AnomalyView {
-    return this.#detector.view;
+    return this.#detector?.view ?? nothingUnusual;
   }
 
   get bytes(): number {
-    return this.#detector.bytes;
+    return this.#detector?.bytes ?? 0;
   }
 
   add(now: number, latencyMs: number): void {
@@ -30,6 +31,7 @@ export class Pace {
   #close(next: number): void {
     if (this.#count > 0) {
       const mean = Math.max(0.001, this.#sum / this.#count);
+      this.#detector ??= new AnomalyDetector({ minimumScale });
       this.#detector.push(Math.log(mean), this.#slot * slotMs);
     }
     this.#slot = next;

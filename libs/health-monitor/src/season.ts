@@ -1,17 +1,21 @@
 const hourMs = 3_600_000;
 
+const noSums = new Float32Array(0);
+const noCounts = new Uint8Array(0);
+
 /** Bins of an hour each, with a straight line between their middles. */
 class HourBins {
-  readonly #sums: Float32Array;
-  readonly #counts: Uint8Array;
+  readonly #hours: number;
+  /** Without length until the first hour is over: then every bin of theirs reads as 0. */
+  #sums = noSums;
+  #counts = noCounts;
   /** What one hour has brought so far, until it is over. */
   #hour = -1;
   #sum = 0;
   #count = 0;
 
   constructor(hours: number) {
-    this.#sums = new Float32Array(hours);
-    this.#counts = new Uint8Array(hours);
+    this.#hours = hours;
   }
 
   get bytes(): number {
@@ -39,6 +43,7 @@ class HourBins {
   #close(): void {
     const bin = this.#place(this.#hour);
     if (this.#hour >= 0 && this.#count >= 12) {
+      this.#hold();
       const visits = Math.min(4, (this.#counts[bin] ?? 0) + 1);
       this.#counts[bin] = visits;
       this.#sums[bin] = (this.#sums[bin] ?? 0) + this.#sum / this.#count / visits;
@@ -46,13 +51,18 @@ class HourBins {
     this.#sum = this.#count = 0;
   }
 
+  #hold(): void {
+    if (this.#sums.length > 0) return;
+    this.#sums = new Float32Array(this.#hours);
+    this.#counts = new Uint8Array(this.#hours);
+  }
+
   #bin(hour: number): number {
     return this.#sums[this.#place(hour)] ?? 0;
   }
 
   #place(hour: number): number {
-    const size = this.#sums.length;
-    return ((hour % size) + size) % size;
+    return ((hour % this.#hours) + this.#hours) % this.#hours;
   }
 }
 

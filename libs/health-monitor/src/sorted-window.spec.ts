@@ -13,8 +13,8 @@ test('median and median deviation are those of the last numbers', () => {
   const number = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.float({ min: -1000, max: 1000, noNaN: true }));
   fc.assert(
     fc.property(
-      fc.array(number, { minLength: 1, maxLength: 60 }),
-      fc.integer({ min: 1, max: 20 }),
+      fc.array(number, { minLength: 1, maxLength: 90 }),
+      fc.integer({ min: 1, max: 40 }),
       (all, size) => {
         const window = new SortedWindow(size);
         all.forEach((value, index) => {

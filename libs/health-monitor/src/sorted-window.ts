@@ -1,13 +1,16 @@
+const noNumbers = new Float32Array(0);
+
 /** The last `size` numbers, in the order of their size: medians without sorting again. */
 export class SortedWindow {
-  readonly #ring: Float32Array;
-  readonly #sorted: Float32Array;
+  readonly #size: number;
+  /** Both grow with what they hold, up to the size. */
+  #ring = noNumbers;
+  #sorted = noNumbers;
   #count = 0;
   #next = 0;
 
   constructor(size: number) {
-    this.#ring = new Float32Array(size);
-    this.#sorted = new Float32Array(size);
+    this.#size = size;
   }
 
   get count(): number {
@@ -20,14 +23,14 @@ export class SortedWindow {
 
   push(value: number): void {
     const number = Math.fround(value);
-    const size = this.#ring.length;
-    if (this.#count === size) this.#take(this.#ring[this.#next] ?? 0);
+    if (this.#count === this.#size) this.#take(this.#ring[this.#next] ?? 0);
+    else if (this.#count === this.#ring.length) this.#grow();
     const at = this.#find(number);
     this.#sorted.copyWithin(at + 1, at, this.#count);
     this.#sorted[at] = number;
     this.#count++;
     this.#ring[this.#next] = number;
-    this.#next = (this.#next + 1) % size;
+    this.#next = (this.#next + 1) % this.#size;
   }
 
   /** 0 of none. */
@@ -49,6 +52,16 @@ export class SortedWindow {
       else right++;
     }
     return distance;
+  }
+
+  /** The ring has not come round yet, so that its places stay as they are. */
+  #grow(): void {
+    const length = Math.min(this.#size, 2 * this.#count || 16);
+    const [ring, sorted] = [this.#ring, this.#sorted];
+    this.#ring = new Float32Array(length);
+    this.#sorted = new Float32Array(length);
+    this.#ring.set(ring);
+    this.#sorted.set(sorted);
   }
 
   #take(value: number): void {

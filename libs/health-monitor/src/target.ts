@@ -44,11 +44,17 @@ export function readTarget(target: Target, defaults: Timing, rules: readonly Ale
     identity: target.identity,
     dependsOn: [...(target.dependsOn ?? [])],
     labels: { ...target.labels },
-    rules: unique([...rules, ...alertThresholds(target.alertThresholds ?? {}), ...(target.rules ?? [])]),
+    rules: rulesOf(target, rules),
   };
 }
 
+/** Targets without rules of their own share those of the monitor. */
+function rulesOf({ alertThresholds: limits = {}, rules = [] }: Target, common: readonly AlertRule[]) {
+  const own = [...alertThresholds(limits), ...rules];
+  return own.length === 0 ? common : uniqueRules([...common, ...own]);
+}
+
 /** Of two rules with one name the later one counts. */
-function unique(rules: readonly AlertRule[]): AlertRule[] {
+export function uniqueRules(rules: readonly AlertRule[]): readonly AlertRule[] {
   return [...new Map(rules.map((rule) => [rule.name, rule])).values()];
 }

@@ -8,7 +8,7 @@ const timing = readTiming({ idleIntervalMs: 60_000 });
 const after = (...statuses: ('up' | 'down' | 'degraded')[]) =>
   statuses.reduce((standing, status) => afterResult(standing, { status }, 0, timing), unknown(0));
 const delay = (standing: ReturnType<typeof after>, more = {}) =>
-  delayAfter(timing, { standing, inconclusive: false, idle: false, random: 0, ...more });
+  delayAfter(timing, { standing, inconclusive: false, idle: false, roundMs: 0, random: 0, ...more });
 
 test('the interval, the edge interval while a change is in the air, the idle interval without traffic', () => {
   expect(delay(after('up'))).toBe(10_000);
@@ -17,6 +17,13 @@ test('the interval, the edge interval while a change is in the air, the idle int
   expect(delay(after('up', 'down'), { idle: true })).toBe(1000);
   expect(delay(after('up'), { inconclusive: true })).toBe(1000);
   expect(delay(after('down', 'up'))).toBe(1000);
+});
+
+test('of a crowd each is asked less often, but as soon as ever while a change is in the air', () => {
+  expect(delay(after('up'), { roundMs: 50_000 })).toBe(50_000);
+  expect(delay(after('up', 'down'), { roundMs: 50_000 })).toBe(1000);
+  const longDown = after('up', ...Array<'down'>(30).fill('down'));
+  expect(delay(longDown, { roundMs: 50_000 })).toBe(50_000);
 });
 
 test('who stays down is asked less and less, at last as often as any other', () => {

@@ -39,6 +39,8 @@ export interface Situation {
   /** The last check said nothing, through no fault of the target. */
   readonly inconclusive: boolean;
   readonly idle: boolean;
+  /** How long it takes at least to ask every target once, in milliseconds. */
+  readonly roundMs: number;
   /** 0 to 1. */
   readonly random: number;
 }
@@ -48,11 +50,12 @@ export function delayAfter(timing: Required<Timing>, situation: Situation): numb
   return baseDelay(timing, situation) * (1 - timing.jitterRatio * situation.random);
 }
 
-function baseDelay(timing: Required<Timing>, { standing, inconclusive, idle }: Situation): number {
+function baseDelay(timing: Required<Timing>, situation: Situation): number {
+  const { standing, inconclusive, idle, roundMs } = situation;
   const { intervalMs, edgeIntervalMs, idleIntervalMs, fall } = timing;
   if (inconclusive || isWavering(standing)) return edgeIntervalMs;
-  if (standing.status !== 'down') return idle ? idleIntervalMs : intervalMs;
+  if (standing.status !== 'down') return Math.max(roundMs, idle ? idleIntervalMs : intervalMs);
   // A target that stays down is asked less and less, until it is asked as often as any other.
   const since = Math.min(30, Math.max(0, standing.row.down - fall));
-  return Math.min(Math.max(intervalMs, edgeIntervalMs), edgeIntervalMs * 2 ** since);
+  return Math.min(Math.max(roundMs, intervalMs, edgeIntervalMs), edgeIntervalMs * 2 ** since);
 }

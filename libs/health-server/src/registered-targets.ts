@@ -21,8 +21,8 @@ export interface FollowedRegistry {
 
 /** How instances become targets. */
 export interface FollowOptions {
-  /** What is watched of an instance. Default: its health endpoint when that is on its own host, else its port. */
-  readonly targetOf?: (instance: Instance) => Omit<Target, 'id' | 'service'>;
+  /** What is watched of an instance of a service (`name`, or `namespace/name`). Default: its health endpoint when that is on its own host, else its port. */
+  readonly targetOf?: (instance: Instance, service: string) => Omit<Target, 'id' | 'service'>;
   /** An instance that vanished without a word is watched for so much longer, in milliseconds: it may come back, and somebody should know. Default 3 600 000 (1 h). */
   readonly missMs?: number;
 }
@@ -48,7 +48,7 @@ export function followRegistry(
     const service = serviceOf(instance);
     const id = targetId(service, instance.id);
     found(id);
-    monitor.add({ ...targetOf(instance), id, service });
+    monitor.add({ ...targetOf(instance, service), id, service });
   };
   const miss = (id: string): void => {
     const forget = (): void => {

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { DiscoveryClient } from '../discovery-client.ts';
 import { DnsResponder } from '../testing/dns-responder.ts';
-import { settle, VirtualTime } from '../testing/virtual-time.ts';
+import { VirtualTime } from '@mesh/resilience/testing';
 import type { NodeDiscoveryClientOptions } from './create-discovery-client.ts';
 import { createDiscoveryClient } from './create-discovery-client.ts';
+import { settle } from '../testing/settle.ts';
 
 let dns: DnsResponder;
 let server: string;

@@ -2,7 +2,7 @@ import type { DiscoveryClientOptions } from '../discovery-client-options.ts';
 import { DiscoveryClient } from '../discovery-client.ts';
 import type { DiscoveryEvent } from '../discovery-event.ts';
 import { FakeRegistry } from './fake-registry.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { VirtualTime } from '@mesh/resilience/testing';
 
 /** A client, the registry it talks to, and the time both live in. */
 export interface Fixture {

@@ -1,5 +1,5 @@
 import type { Instance } from '../instance.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { VirtualTime } from '@mesh/resilience/testing';
 
 /** A request as the fake registry received it. */
 export interface SeenRequest {

@@ -2,7 +2,7 @@ import { DiscoveryClient } from '../discovery-client.ts';
 import type { DiscoveryEvent } from '../discovery-event.ts';
 import { FakeRegistry, instanceOf } from './fake-registry.ts';
 import { streamNoise } from './stream-noise.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { VirtualTime } from '@mesh/resilience/testing';
 
 /** A client whose streams bring noise, while everything else of the registry is as it should be. */
 export class NoisyClient {
