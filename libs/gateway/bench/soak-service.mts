@@ -1,5 +1,9 @@
-/** Instances for a soak, good ones and bad ones; its arguments are the ports. Asked over IPC, it tells how many requests are open. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+/**
+ * Instances for a soak, sound and unsound. Its arguments are the ports; nobody listens at the last one for half of the time. Asked over
+ * IPC, it tells how many requests and tunnels are open.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 const small = JSON.stringify({ items: 'x'.repeat(1_000) });
 const chunk = Buffer.alloc(64 * 1024);
@@ -15,12 +19,27 @@ function stream(response: ServerResponse, chunks: number): void {
   send();
 }
 
+/** An event every 5 ms, until somebody has had enough. */
+function events(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const timer = setInterval(() => response.write('data: something has happened\n\n'), 5);
+  response.once('close', () => {
+    clearInterval(timer);
+  });
+}
+
 const answers: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>> = {
   '/items': (request, response) => {
     request.resume().once('end', () => response.end(small));
   },
+  '/cached': (_, response) => {
+    response.writeHead(200, { 'cache-control': 'public, max-age=2', vary: 'accept-language' }).end(small);
+  },
   '/large': (_, response) => {
     stream(response, 16);
+  },
+  '/events': (_, response) => {
+    events(response);
   },
   '/slow': (_, response) => {
     setTimeout(() => response.end(small), 100);
@@ -33,13 +52,34 @@ const answers: Readonly<Record<string, (request: IncomingMessage, response: Serv
   },
 };
 
-for (const port of process.argv.slice(2)) {
-  createServer({ keepAliveTimeout: 3_600_000 }, (request, response) => {
+function instance(): Server {
+  const server = createServer({ keepAliveTimeout: 3_600_000 }, (request, response) => {
     open++;
     response.once('close', () => open--);
     const { pathname } = new URL(request.url ?? '/', 'http://here');
     (answers[pathname] ?? answers['/503'])?.(request, response);
-  }).listen(Number(port), '127.0.0.1');
+  });
+  // A tunnel gives back what comes.
+  return server.on('upgrade', (_request, socket: Socket) => {
+    open++;
+    socket.once('close', () => open--).on('error', () => undefined);
+    socket.write('HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    socket.pipe(socket);
+  });
 }
+
+const ports = process.argv.slice(2).map(Number);
+const flaky = ports.pop();
+for (const port of ports) instance().listen(port, '127.0.0.1');
+
+let server: Server | undefined;
+setInterval(() => {
+  if (server === undefined) server = instance().listen(flaky, '127.0.0.1');
+  else {
+    server.close().closeAllConnections();
+    server = undefined;
+  }
+}, 700);
+
 process.on('message', () => process.send?.(open));
 process.on('disconnect', () => process.exit());
