@@ -6,7 +6,7 @@ afterEach(cleanUp);
 
 /** A gateway before an instance that answers the n-th request on a connection with these bytes. */
 async function gatewayBefore(respond: (socket: Socket, request: number) => void): Promise<number> {
-  const port = await listenRaw((socket) => {
+  const { port } = await listenRaw((socket) => {
     let requests = 0;
     socket.on('data', () => {
       respond(socket, ++requests);

@@ -19,15 +19,21 @@ export async function cleanUp(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 }
 
-export interface Upstream {
-  readonly port: number;
+export interface Upstream extends Listening {
   /** Everything that came in, connection after connection. */
   readonly received: () => string;
   readonly connections: readonly Socket[];
 }
 
-/** A TCP server that does with each connection what the test says; closed with all of them by {@link cleanUp}. */
-export async function listenRaw(serve: (socket: Socket) => void): Promise<number> {
+/** A TCP server that listens. */
+export interface Listening {
+  readonly port: number;
+  /** Closes it with all its connections; {@link cleanUp} does so too. */
+  readonly close: () => Promise<void>;
+}
+
+/** A TCP server that does with each connection what the test says. */
+export async function listenRaw(serve: (socket: Socket) => void): Promise<Listening> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -36,18 +42,19 @@ export async function listenRaw(serve: (socket: Socket) => void): Promise<number
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  cleanups.push(() => {
+  const close = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  };
+  cleanups.push(close);
+  return { port: (server.address() as AddressInfo).port, close };
 }
 
 /** An instance that answers as the test says, byte by byte; `respond` is called once for each request head. */
 export async function upstream(respond: (socket: Socket, head: string) => void): Promise<Upstream> {
   const chunks: Buffer[] = [];
   const connections: Socket[] = [];
-  const port = await listenRaw((socket) => {
+  const listening = await listenRaw((socket) => {
     connections.push(socket);
     let text = '';
     socket.on('data', (chunk: Buffer) => {
@@ -63,7 +70,7 @@ export async function upstream(respond: (socket: Socket, head: string) => void):
       }
     });
   });
-  return { port, received: () => Buffer.concat(chunks).toString('latin1'), connections };
+  return { ...listening, received: () => Buffer.concat(chunks).toString('latin1'), connections };
 }
 
 export const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';

@@ -7,8 +7,8 @@ export class RecordingInstance {
   #streams: { text: string }[] = [];
 
   /** Resolves with its port. */
-  listen(): Promise<number> {
-    return listenRaw((socket) => {
+  async listen(): Promise<number> {
+    const { port } = await listenRaw((socket) => {
       const stream = { text: '' };
       let unread = '';
       this.#streams.push(stream);
@@ -25,6 +25,7 @@ export class RecordingInstance {
         }
       });
     });
+    return port;
   }
 
   /** Every byte that came. */
