@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { linesOf, ok } from '../raw-http.ts';
-import { hits, linesAmong, type Probe } from './probe.ts';
+import { hits, linesAmong, plain, type Probe } from './probe.ts';
 
 const requestFields = ['X-b: 1', 'ACCEPT: a', 'x-A: 2', 'X-B: 3', 'Accept: b', 'X-b: 1'];
 const answerFields = ['X-b: 1', 'Set-Cookie: a=1, x', 'x-A: 2', 'set-cookie: b=%20', 'X-B: 3'];
@@ -31,8 +31,8 @@ export const fieldProbes: readonly Probe[] = [
     name: 'hop-by-hop fields of the instance go no further',
     instance:
       'HTTP/1.1 200 OK\r\nConnection: X-Gone\r\nX-Gone: 1\r\nKeep-Alive: timeout=99\r\nProxy-Authenticate: p\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n',
-    async holds({ ask }) {
-      const answer = await ask();
+    async holds({ open }) {
+      const answer = await (await open(plain)).until(/\r\n\r\n/);
       assert.match(answer, /^HTTP\/1\.1 200/);
       assert.doesNotMatch(answer, /x-gone|timeout=99|proxy-auth|h2c/i);
     },
