@@ -5,7 +5,7 @@
  *
  *   npm run soak                                         one hour
  *   npm run bench -- gateway-soak --minutes=5            the short one
- *   npm run bench -- gateway-soak --minutes=2 --leak=map it must fail: map, emitter, listener, socket-listener, timer
+ *   npm run bench -- gateway-soak --minutes=5 --leak=map it must fail: map, emitter, listener, socket-listener, timer
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -124,5 +124,11 @@ console.log();
 for (const [name, what] of Object.entries(mustBeNone)) {
   figure(what, Math.max(...samples.map((one) => one[name] ?? NaN)), 0);
 }
+// Connections come and go with their listeners: no line rises, but none may carry many. Ten are usual.
+figure(
+  'listeners of one socket, the worst sample',
+  Math.max(...samples.map((one) => one['listenersOfASocket'] ?? NaN)),
+  14,
+);
 figure('kinds that never ended as they must', load.report.filter(({ good }) => good === 0).length, 0);
 figure('kinds that ended otherwise', load.report.filter(({ bad }) => bad !== '').length, 0);
