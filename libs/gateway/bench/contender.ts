@@ -60,6 +60,7 @@ export class Contender {
   }
 
   async end(): Promise<void> {
+    if (!this.#child.connected) return;
     const ended = once(this.#child, 'exit');
     this.#child.send('end' satisfies Question);
     await ended;

@@ -1,32 +1,64 @@
-/** Clients for a soak: each asks one thing after the other on a kept-alive connection; every second of them goes away in the middle. */
-import { Agent, request, type RequestOptions } from 'node:http';
+/** Clients for a soak: each does one thing after the other, of every kind there is; every second one goes away in the middle. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { SoakClient } from './soak-client.ts';
 
-const things: readonly { readonly path: string; readonly body?: string }[] = [
-  { path: '/item-service/items' },
-  { path: '/item-service/items' },
-  { path: '/item-service/items' },
-  { path: '/item-service/items', body: 'x'.repeat(20_000) },
-  { path: '/item-service/large' },
-  { path: '/item-service/slow' },
-  { path: '/bad-service/503' },
-  { path: '/bad-service/cut' },
-  { path: '/no-service/items' },
+interface Kind {
+  readonly what: string;
+  /** How it must end for a client that waits; another end is a fault. */
+  readonly ends: RegExp;
+  /** Its share of all that is done. */
+  readonly share: number;
+  readonly run: (client: SoakClient, patienceMs?: number) => Promise<string>;
+}
+
+/** So many different things that a gateway must not remember all of them. */
+const any = (): string => Math.floor(Math.random() * 1e9).toString(36);
+const upload = Buffer.alloc(1_000_000, 'x');
+
+const asked = (
+  what: string,
+  ends: RegExp,
+  share: number,
+  path: string | (() => string),
+  more: { body?: string | Buffer; enoughBytes?: number } = {},
+): Kind => ({
+  ...{ what, ends, share },
+  run: (client, patienceMs) =>
+    client.ask({ path: typeof path === 'string' ? path : path(), ...more }, patienceMs),
+});
+
+const kinds: readonly Kind[] = [
+  asked('GET', /^200$/, 8, () => `/api/item-service/items?${any()}`),
+  asked('POST of 20 KB', /^200$/, 3, '/api/item-service/items', { body: 'x'.repeat(20_000) }),
+  asked('POST of 1 MB', /^200$/, 1, '/api/item-service/items', { body: upload }),
+  asked('answer of 1 MB', /^200$/, 2, '/api/item-service/large'),
+  asked('answer that takes 100 ms', /^200$/, 2, '/api/item-service/slow'),
+  asked('events, left by the client', /^gone$/, 2, '/api/item-service/events', { enoughBytes: 100 }),
+  asked('cache, filled and hit', /^200$/, 3, () => `/cached?${Math.floor(Math.random() * 2_000)}`),
+  asked('cache, one key each', /^200$/, 2, () => `/cached?${any()}`),
+  asked('instance that is often away', /^200$/, 3, '/api/flaky-service/items'),
+  asked('503, retried', /^503$/, 1, '/api/bad-service/503'),
+  asked('answer that breaks off', /^cut$/, 1, '/api/bad-service/cut'),
+  asked('no answer in time, retried', /^504$/, 1, '/never'),
+  asked('unknown service', /^404$/, 2, () => `/api/no-${any()}/items`),
+  asked('no route', /^404$/, 1, () => `/none/${any()}`),
+  {
+    ...{ what: 'WebSocket', ends: /^echo$/, share: 2 },
+    run: (client) => client.tunnel('/api/item-service/socket', Math.random() < 0.5),
+  },
 ];
+const lots = kinds.flatMap((kind) => Array.from({ length: kind.share }, () => kind));
 
 export class SoakLoad {
-  readonly #base: string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  readonly #client: SoakClient;
   readonly #clients: number;
   #running: Promise<unknown> | undefined;
   #stopped = false;
-  asked = 0;
-  aborted = 0;
-  /** Answers that were not the ones to be expected. */
-  readonly faults = new Map<string, number>();
+  /** How often each kind ended how. */
+  readonly #ends = new Map(kinds.map((kind) => [kind, new Map<string, number>()]));
 
   constructor(base: string, clients: number) {
-    this.#base = base;
+    this.#client = new SoakClient(base);
     this.#clients = clients;
   }
 
@@ -35,58 +67,46 @@ export class SoakLoad {
     this.#running = Promise.all(Array.from({ length: this.#clients }, (_, at) => this.#drive(at % 2 === 0)));
   }
 
-  /** Resolves when the last request is over. */
+  /** Resolves when the last thing is over. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#client.close();
   }
 
-  /** Asks for what never comes, as often as there are clients, and gives all of it up after a while. */
-  async giveUp(afterMs: number): Promise<void> {
-    await Promise.all(
-      Array.from({ length: this.#clients }, () => this.#ask('/item-service/never', undefined, afterMs)),
-    );
+  /** What was done, how often it ended as it must, and how often otherwise (`gone` clients and `shed` requests are neither). */
+  get report(): readonly {
+    readonly what: string;
+    readonly good: number;
+    readonly bad: string;
+    readonly left: number;
+  }[] {
+    return [...this.#ends].map(([{ what, ends }, counts]) => {
+      const all = [...counts];
+      const sum = (some: typeof all): number => some.reduce((total, [, count]) => total + count, 0);
+      const good = all.filter(([end]) => ends.test(end));
+      const left = all.filter(([end]) => !ends.test(end) && /^(gone|shed)$/.test(end));
+      const bad = all.filter((one) => !good.includes(one) && !left.includes(one));
+      return {
+        what,
+        good: sum(good),
+        left: sum(left),
+        bad: bad.map(([end, count]) => `${end}: ${count}`).join(', '),
+      };
+    });
   }
 
   async #drive(isPatient: boolean): Promise<void> {
     while (!this.#stopped) {
-      const { path, body } = things[Math.floor(Math.random() * things.length)] ?? { path: '/' };
-      const status = await this.#ask(path, body, isPatient ? undefined : Math.random() * 60);
-      if (isPatient && path.startsWith('/item-service') && status !== '200') {
-        this.faults.set(`${path} ${status}`, (this.faults.get(`${path} ${status}`) ?? 0) + 1);
-      }
+      const kind = lots[Math.floor(Math.random() * lots.length)];
+      if (kind === undefined) return;
+      const end = await kind.run(this.#client, isPatient ? undefined : Math.random() * 60);
+      const counts = this.#ends.get(kind);
+      counts?.set(end, (counts.get(end) ?? 0) + 1);
       if (Math.random() < 0.05) await pause(20);
     }
-  }
-
-  #ask(path: string, body: string | undefined, abortMs: number | undefined): Promise<string> {
-    this.asked++;
-    const options: RequestOptions = { agent: this.#agent, method: body === undefined ? 'GET' : 'POST' };
-    return new Promise((resolve) => {
-      const outgoing = request(this.#base + path, options, (answer) => {
-        answer.resume();
-        answer.once('error', () => undefined);
-        answer.once('close', () => {
-          resolve(String(answer.statusCode));
-        });
-      });
-      outgoing.once('error', (error: NodeJS.ErrnoException) => {
-        resolve(error.code ?? error.message);
-      });
-      if (abortMs !== undefined) {
-        const timer = setTimeout(() => {
-          this.aborted++;
-          outgoing.destroy();
-        }, abortMs);
-        outgoing.once('close', () => {
-          clearTimeout(timer);
-        });
-      }
-      outgoing.end(body);
-    });
   }
 }

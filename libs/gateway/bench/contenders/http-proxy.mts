@@ -8,6 +8,7 @@ await contend(async (origins) => {
   const next = inTurn(origins);
   await app.register(peer('@fastify/http-proxy') as FastifyPluginCallback<Record<string, unknown>>, {
     upstream: '',
+    websocket: true,
     undici: { connections: maxConnections },
     replyOptions: { getUpstream: next },
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Identity } from '../passage.ts';
-import { Instances, ManualTime, passageOf, send, type Client, type Sent } from '../testing/cache-kit.ts';
+import { Instances, ManualTime, sentPassage, send, type Client, type Sent } from '../testing/cache-kit.ts';
 import { readAsked } from './asked.ts';
 import { allowedQuery, cacheKey, placeOnHost } from './cache-key.ts';
 import { readPolicy, type CachePolicy } from './cache-policy.ts';
@@ -112,7 +112,7 @@ describe('what shares an answer', () => {
         'X-Forwarded-Proto': one.forwardedProto,
       };
       const identity = one.subject === undefined ? {} : { identity: { ...jane, subject: one.subject } };
-      const passage = passageOf({ url: one.path + one.query, headers, ...identity });
+      const passage = sentPassage({ url: one.path + one.query, headers, ...identity });
       return cacheKey(passage, readAsked(passage.request.raw.rawHeaders), rules).full;
     };
     fc.assert(

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { smallMesh, type SmallMesh } from '../testing/small-mesh.ts';
-import { exchange, statusesOf } from '../testing/wire.ts';
+import { cleanUp, exchange, statusesOf } from '../testing/raw-http.ts';
 
 let mesh: SmallMesh;
 beforeAll(async () => {
   mesh = await smallMesh();
 });
-afterAll(() => mesh.close());
+afterAll(cleanUp);
 beforeEach(() => {
   mesh.users.forget();
 });
@@ -114,7 +114,7 @@ describe('request lines', () => {
     ['a target with user info', 'GET http://a@evil/users HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['another scheme', 'GET ftp://a/users HTTP/1.1\r\nHost: a\r\n\r\n'],
   ])('%s is refused', async (_, request) => {
-    const answer = await exchange(mesh.port, request);
+    const answer = await exchange(mesh.port, request, { answers: 1 });
     expect(statusesOf(answer).every((status) => status >= 400)).toBe(true);
     expect(mesh.users.received).toBe('');
   });
@@ -122,7 +122,7 @@ describe('request lines', () => {
 
 test('h2c is not spoken: the upgrade ends here, the request goes on as what it is', async () => {
   const head = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n';
-  await exchange(mesh.port, `GET /users HTTP/1.1\r\nHost: a\r\n${head}\r\n`);
+  await exchange(mesh.port, `GET /users HTTP/1.1\r\nHost: a\r\n${head}\r\n`, { answers: 1 });
   const names = mesh.users.requests.flatMap(({ headers }) => headers.map(([name]) => name.toLowerCase()));
   expect(names).not.toContain('upgrade');
   expect(names).not.toContain('http2-settings');
@@ -137,12 +137,14 @@ test('what comes pipelined is answered in turn, each request once', async () => 
 
 test('a chunked body arrives as one body, with its extensions gone (CVE-2024-22019)', async () => {
   const body = '3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n';
-  await exchange(mesh.port, `POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body}`);
+  await exchange(mesh.port, `POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body}`, {
+    answers: 1,
+  });
   expect(mesh.users.requests.map(({ body }) => body)).toEqual(['abcde']);
 });
 
 test('a chunk extension without an end is cut off', async () => {
   const head = 'POST /users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;';
-  const answer = await exchange(mesh.port, head + 'a'.repeat(100_000));
+  const answer = await exchange(mesh.port, head + 'a'.repeat(100_000), { answers: 1 });
   expect([400, 413]).toContain(statusesOf(answer)[0]);
 });

@@ -1,5 +1,8 @@
-import type { AnswerSink, Flow, Forward, Identity, Passage } from '../passage.ts';
-import { readTarget } from '../routing/request-target.ts';
+import type { AnswerSink, Flow, Forward, Passage } from '../passage.ts';
+import { passageOf, type PassageParts } from './passage.ts';
+
+/** Header fields by name. */
+export type Fields = Readonly<Record<string, string | readonly string[]>>;
 
 /** Time that moves when it is told to; the same for the wall. */
 export class ManualTime {
@@ -17,39 +20,13 @@ export class ManualTime {
 }
 
 /** What a client sends. */
-export interface Sent {
-  readonly method?: string;
-  readonly url?: string;
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  readonly identity?: Identity;
-  readonly routeId?: string;
-  readonly service?: string;
+export interface Sent extends Omit<PassageParts, 'headers'> {
+  readonly headers?: Fields;
 }
 
 /** A passage with what a cache reads. */
-export function passageOf({
-  method = 'GET',
-  url = '/a',
-  headers = {},
-  identity,
-  ...route
-}: Sent = {}): Passage {
-  const rawHeaders = Object.entries({ Host: 'shop.example', ...headers }).flatMap(([name, values]) =>
-    [values].flat().flatMap((value) => [name, value]),
-  );
-  return {
-    request: { raw: { method, url, rawHeaders, socket: {} } },
-    reply: {},
-    routeId: route.routeId ?? 'r',
-    service: route.service ?? 's',
-    target: readTarget(url),
-    path: url,
-    clientAddress: '127.0.0.1',
-    identity,
-    requestHeaders: [],
-    answerHeaders: [],
-    onEnd: () => undefined,
-  } as unknown as Passage;
+export function sentPassage({ headers, ...parts }: Sent = {}): Passage {
+  return passageOf({ url: '/a', ...parts, headers: pairsOf({ Host: 'shop.example', ...headers }) });
 }
 
 /** What a client got. */
@@ -110,7 +87,7 @@ export class Client implements AnswerSink {
 /** What an instance answers with. */
 export interface Reply {
   readonly status?: number;
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers?: Fields;
   readonly body?: string;
 }
 
@@ -171,11 +148,11 @@ export class Instances {
 
 /** Sends a request through a forward. */
 export function send(forward: Forward, sent: Sent = {}, client = new Client()): Client {
-  client.flow = forward(passageOf(sent), client);
+  client.flow = forward(sentPassage(sent), client);
   return client;
 }
 
-function pairsOf(headers: Readonly<Record<string, string | readonly string[]>>): string[] {
+function pairsOf(headers: Fields): string[] {
   return Object.entries(headers).flatMap(([name, values]) =>
     [values].flat().flatMap((value) => [name, value]),
   );

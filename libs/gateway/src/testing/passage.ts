@@ -6,17 +6,25 @@ import { readTarget } from '../routing/request-target.ts';
 export interface PassageParts {
   /** Flat name and value pairs, as they came. */
   readonly headers?: readonly string[];
+  readonly method?: string;
   readonly url?: string;
   readonly service?: string;
   readonly routeId?: string;
   readonly clientAddress?: string;
+  readonly identity?: Passage['identity'];
 }
 
 /** A passage without a server around it, for what only reads its head. */
 export function passageOf(parts: PassageParts = {}): Passage {
-  const { headers = [], url = '/orders', service = 'order-service', routeId = 'orders' } = parts;
+  const {
+    headers = [],
+    method = 'GET',
+    url = '/orders',
+    service = 'order-service',
+    routeId = 'orders',
+  } = parts;
   return {
-    request: { raw: { rawHeaders: [...headers] } } as unknown as Passage['request'],
+    request: { raw: { method, url, rawHeaders: [...headers], socket: {} } } as unknown as Passage['request'],
     reply: {} as unknown as Passage['reply'],
     routeId,
     target: readTarget(url),
@@ -24,7 +32,7 @@ export function passageOf(parts: PassageParts = {}): Passage {
     path: url,
     trace: readTrace({}),
     clientAddress: parts.clientAddress ?? '192.0.2.1',
-    identity: undefined,
+    identity: parts.identity,
     requestHeaders: [],
     answerHeaders: [],
     call: undefined,

@@ -1,5 +1,4 @@
 /** Raw sockets on both sides of a gateway: tests say byte by byte what is sent, and see what arrives. */
-import { expect } from '@jest/globals';
 import {
   createServiceClient,
   type Resolution,
@@ -7,6 +6,7 @@ import {
   type ServiceClientOptions,
 } from '@mesh/service-client';
 import Fastify, { type FastifyInstance } from 'fastify';
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { proxyRoutes, type ProxyRoutesOptions } from '../proxy.ts';
@@ -19,21 +19,44 @@ export async function cleanUp(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 }
 
-export interface Upstream {
-  readonly port: number;
+export interface Upstream extends Listening {
   /** Everything that came in, connection after connection. */
   readonly received: () => string;
   readonly connections: readonly Socket[];
 }
 
-/** A TCP server that answers as the test says, byte by byte; `respond` is called once for each request head. */
+/** A TCP server that listens. */
+export interface Listening {
+  readonly port: number;
+  /** Closes it with all its connections; {@link cleanUp} does so too. */
+  readonly close: () => Promise<void>;
+}
+
+/** A TCP server that does with each connection what the test says. */
+export async function listenRaw(serve: (socket: Socket) => void): Promise<Listening> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    serve(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  };
+  cleanups.push(close);
+  return { port: (server.address() as AddressInfo).port, close };
+}
+
+/** An instance that answers as the test says, byte by byte; `respond` is called once for each request head. */
 export async function upstream(respond: (socket: Socket, head: string) => void): Promise<Upstream> {
   const chunks: Buffer[] = [];
   const connections: Socket[] = [];
-  const server = createServer((socket) => {
+  const listening = await listenRaw((socket) => {
     connections.push(socket);
     let text = '';
-    socket.on('error', () => undefined);
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       // Of a long body only the end may belong to a head.
@@ -47,17 +70,7 @@ export async function upstream(respond: (socket: Socket, head: string) => void):
       }
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanups.push(() => {
-    for (const socket of connections) socket.destroy();
-    server.close();
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    received: () => Buffer.concat(chunks).toString('latin1'),
-    connections,
-  };
+  return { ...listening, received: () => Buffer.concat(chunks).toString('latin1'), connections };
 }
 
 export const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -116,8 +129,17 @@ export async function client(port: number, request = ''): Promise<Client> {
     text += chunk.toString('latin1');
     socket.emit('text');
   });
-  const closed = once(socket, 'close').then(() => text);
-  cleanups.push(() => socket.destroy());
+  // Not `once`: a reset is an end as well.
+  const closed = new Promise<string>((resolve) => {
+    socket.once('close', () => {
+      resolve(text);
+    });
+  });
+  const cleanup = (): unknown => socket.destroy();
+  cleanups.push(cleanup);
+  socket.once('close', () => {
+    if (cleanups.includes(cleanup)) cleanups.splice(cleanups.indexOf(cleanup), 1);
+  });
   await once(socket, 'connect');
   socket.write(request, 'latin1');
   const until = async (pattern: RegExp): Promise<string> => {
@@ -130,10 +152,33 @@ export async function client(port: number, request = ''): Promise<Client> {
   return { socket, text: () => text, until, closed };
 }
 
-/** One request on a connection of its own; the whole answer as bytes. */
-export async function exchange(port: number, request: string): Promise<string> {
-  const { closed } = await client(port, request);
-  return closed;
+/** When {@link exchange} is over, if the gateway does not close the connection. */
+export interface ExchangeOptions {
+  /** So many final answers. Default: any number. */
+  readonly answers?: number;
+  /** Longest wait, in ms (default 4000). */
+  readonly waitMs?: number;
+}
+
+/** Writes bytes on a connection of its own, and gives everything that came back. */
+export async function exchange(port: number, bytes: string, options: ExchangeOptions = {}): Promise<string> {
+  const { answers = Infinity, waitMs = 4_000 } = options;
+  const { socket, text, closed } = await client(port, bytes);
+  const timer = setTimeout(() => socket.destroy(), waitMs);
+  socket.on('text', () => {
+    // What the same turn still brings is part of it.
+    if (statusesOf(text()).length >= answers) setTimeout(() => socket.destroy(), 5);
+  });
+  const all = await closed;
+  clearTimeout(timer);
+  return all;
+}
+
+/** Status codes of the answers in what came back, interim ones left out. */
+export function statusesOf(text: string): number[] {
+  return [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)]
+    .map(([, status]) => Number(status))
+    .filter((status) => status >= 200);
 }
 
 export function get(path: string, ...headers: string[]): string {
@@ -142,9 +187,9 @@ export function get(path: string, ...headers: string[]): string {
 
 export function problemOf(answer: string): { status: number; code: string; retryAfter: string | undefined } {
   const [head = '', body = ''] = answer.split('\r\n\r\n');
-  expect(head.toLowerCase()).toContain('content-type: application/problem+json');
+  assert.match(head, /^content-type: application\/problem\+json/im);
   const { status, code } = JSON.parse(body) as { status: number; code: string };
-  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  assert.deepEqual(statusesOf(head), [status]);
   return { status, code, retryAfter: /^retry-after: (.*)$/im.exec(head)?.[1]?.trim() };
 }
 

@@ -1,55 +1,61 @@
-import { createServiceClient, type ServiceClient } from '@mesh/service-client';
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
-import type { AddressInfo } from 'node:net';
-import { proxyRoutes, type ProxyRoutesOptions } from '../proxy.ts';
-import { RecordingUpstream } from './wire.ts';
+import type { FastifyInstance } from 'fastify';
+import { gateway, listenRaw } from './raw-http.ts';
+import { readRequests, type WireRequest } from './wire-request.ts';
+
+/** An instance that writes down every byte and answers every request that it reads the strict way. */
+export class RecordingInstance {
+  #streams: { text: string }[] = [];
+
+  /** Resolves with its port. */
+  async listen(): Promise<number> {
+    const { port } = await listenRaw((socket) => {
+      const stream = { text: '' };
+      let unread = '';
+      this.#streams.push(stream);
+      socket.on('data', (chunk: Buffer) => {
+        const text = chunk.toString('latin1');
+        stream.text += text;
+        try {
+          const { requests, rest } = readRequests(unread + text);
+          unread = rest;
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'.repeat(requests.length));
+        } catch {
+          // `requests` tells the test.
+          socket.destroy();
+        }
+      });
+    });
+    return port;
+  }
+
+  /** Every byte that came. */
+  get received(): string {
+    return this.#streams.map(({ text }) => text).join('');
+  }
+
+  /** Every request that came, read strictly. @throws Error when what came is not plain HTTP/1.1. */
+  get requests(): WireRequest[] {
+    return this.#streams.flatMap(({ text }) => readRequests(text).requests);
+  }
+
+  /** Forgets what came; a connection that is between two requests goes on. */
+  forget(): void {
+    for (const stream of this.#streams) stream.text = '';
+  }
+}
 
 /** A gateway before one recording instance of `user-service` and one of `admin-service`. */
 export interface SmallMesh {
   readonly port: number;
-  readonly app: FastifyInstance;
-  readonly users: RecordingUpstream;
-  readonly admin: RecordingUpstream;
-  readonly client: ServiceClient;
-  close(): Promise<void>;
+  readonly users: RecordingInstance;
+  readonly admin: RecordingInstance;
 }
 
-/** What of it a test wants otherwise. */
-export interface SmallMeshOptions {
-  readonly server?: FastifyServerOptions;
-  readonly proxy?: Partial<ProxyRoutesOptions>;
-  readonly prepare?: (app: FastifyInstance) => void;
-}
-
-/** Starts it: `/users` leads to `user-service`, `/api/<service>` to any. */
-export async function smallMesh({ server, proxy, prepare }: SmallMeshOptions = {}): Promise<SmallMesh> {
-  const users = new RecordingUpstream();
-  const admin = new RecordingUpstream();
-  const known = new Map([
-    ['user-service', { instances: [{ id: 'user-1', host: '127.0.0.1', port: await users.listen() }] }],
-    ['admin-service', { instances: [{ id: 'admin-1', host: '127.0.0.1', port: await admin.listen() }] }],
-  ]);
-  const none = { instances: [] };
-  const client = createServiceClient({
-    discovery: {
-      peek: (name) => known.get(name) ?? none,
-      resolve: (name) => Promise.resolve(known.get(name) ?? none),
-    },
-    retry: { maxRetries: 0 },
-  });
-  const app = Fastify({ forceCloseConnections: true, ...server });
-  prepare?.(app);
-  const routes = [{ prefix: '/users', service: 'user-service' }];
-  await app.register(proxyRoutes, { client, routes, dynamicPrefix: '/api', ...proxy });
-  await app.listen({ port: 0, host: '127.0.0.1' });
-  return {
-    port: (app.server.address() as AddressInfo).port,
-    ...{ app, users, admin, client },
-    async close() {
-      await app.close();
-      await client.close(0);
-      users.close();
-      admin.close();
-    },
-  };
+/** Starts it: `/users` leads to `user-service`, `/api/<service>` to any. `cleanUp` of `raw-http.ts` closes it. */
+export async function smallMesh(prepare?: (app: FastifyInstance) => void): Promise<SmallMesh> {
+  const users = new RecordingInstance();
+  const admin = new RecordingInstance();
+  const ports = { 'user-service': await users.listen(), 'admin-service': await admin.listen() };
+  const port = await gateway(ports, { routes: [{ prefix: '/users', service: 'user-service' }] }, prepare);
+  return { port, users, admin };
 }
