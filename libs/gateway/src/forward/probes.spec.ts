@@ -10,7 +10,6 @@ import {
   linesOf,
   meshClient,
   ok,
-  problemOf,
 } from '../testing/raw-http.ts';
 import { hits, runProbe, startGateway } from '../testing/probes/probe.ts';
 import { probes } from '../testing/probes/probes.ts';
