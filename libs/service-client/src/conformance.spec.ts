@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import replyFrom from '@fastify/reply-from';
- 
+
 import Fastify, { type FastifyReply } from 'fastify';
 import type { IncomingHttpHeaders, RequestListener } from 'node:http';
 import { request as httpRequest } from 'node:http';

@@ -1,5 +1,4 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions as TlsConnectionOptions } from 'node:tls';
+import type { Socket } from 'node:net';
 import { errors } from 'undici';
 import type { Fields } from '../transport.ts';
 import { fieldsOf, type AnswerHead } from './answer-head.ts';
@@ -8,21 +7,10 @@ import { BodyWriter } from './body-writer.ts';
 import type { Exchange } from './exchange.ts';
 import type { FieldLines } from './field-lines.ts';
 import { malformed } from './malformed.ts';
+import { openSocket, type Destination } from './open-socket.ts';
 import { ReadBuffer } from './read-buffer.ts';
 import { readBody } from './request-body.ts';
 import { isUpgrade, requestHead } from './request-head.ts';
-
-/** Where a connection goes. */
-export interface Destination {
-  readonly host: string;
-  readonly port: number;
-  /** `Host` of requests that have none. */
-  readonly authority: string;
-  /** TLS; undefined for plain text. */
-  readonly tls: TlsConnectionOptions | undefined;
-  /** Longest time to connect, TLS included; 0 = no limit. */
-  readonly timeoutMs: number;
-}
 
 /** Whoever keeps connections. */
 export interface Keeper {
@@ -45,7 +33,6 @@ export interface Keeper {
 const joinedBytes = 16 * 1024;
 /** As long as the peer says nothing: below the 5 s of Node's own server. */
 const usualIdleSeconds = 4;
-const probeAfterMs = 60_000;
 const noFields: Fields = Object.freeze({});
 
 /**
@@ -89,7 +76,7 @@ export class Connection implements AnswerListener {
   #switched: AnswerHead | undefined;
 
   constructor(keeper: Keeper, destination: Destination, meant: Exchange | undefined) {
-    const { host, port, authority, tls, timeoutMs } = destination;
+    const { authority, tls, timeoutMs } = destination;
     this.#keeper = keeper;
     this.#reader = new AnswerReader(this, keeper.lines);
     this.#authority = authority;
@@ -98,27 +85,14 @@ export class Connection implements AnswerListener {
     const isGivenAway = meant !== undefined && isUpgrade(meant.request);
     // TLS decrypts when it likes, so its connections share nothing.
     this.#buffer = new ReadBuffer(tls === undefined || isGivenAway ? keeper.buffer : undefined);
-    const reading = isGivenAway ? {} : { onread: { buffer: this.#buffer.next, callback: this.#onRead } };
-    const shared = {
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: probeAfterMs,
-      ...reading,
-    };
-    const servername = tls?.servername ?? (isIP(host) > 0 ? '' : host);
-    this.#socket =
-      tls === undefined
-        ? connectTcp(shared)
-        : connectTls({ ...shared, ...tls, servername, ALPNProtocols: ['http/1.1'] });
-    this.#socket
+    const onread = isGivenAway ? undefined : { buffer: this.#buffer.next, callback: this.#onRead };
+    this.#socket = openSocket(destination, onread)
       .once(tls === undefined ? 'connect' : 'secureConnect', this.#onConnect)
       .on('error', this.#onError)
       .on('end', this.#onEnd)
       .on('close', this.#onClose)
-      .on('drain', this.#onDrain);
-    if (tls !== undefined) this.#socket.on('session', this.#onSession);
+      .on('drain', this.#onDrain)
+      .on('session', this.#onSession);
     if (isGivenAway) this.#socket.on('data', this.#onStreamed);
     if (timeoutMs > 0) {
       this.#connectTimer = setTimeout(() => {
@@ -150,7 +124,7 @@ export class Connection implements AnswerListener {
         });
         return true;
       }
-      if (bytes === undefined || request.method === 'HEAD') this.#socket.write(head.text, 'latin1');
+      if (bytes === undefined) this.#socket.write(head.text, 'latin1');
       else this.#writeWith(head.text, bytes);
       if (bytes !== undefined) sink.onBodySent(bytes);
       sink.onRequestSent();

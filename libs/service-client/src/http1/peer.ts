@@ -1,9 +1,11 @@
 import { errors } from 'undici';
 import type { Peer, Sink, TransportRequest } from '../transport.ts';
-import { Connection, type Destination, type Keeper } from './connection.ts';
+import { Connection, type Keeper } from './connection.ts';
 import { Exchange } from './exchange.ts';
 import { FieldLines } from './field-lines.ts';
+import type { Destination } from './open-socket.ts';
 import { isUpgrade } from './request-head.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** What a peer needs of the transport. */
 export interface PeerUpkeep {
@@ -176,29 +178,5 @@ export class Http1Peer implements Peer, Keeper {
 
   #settle(): void {
     if (this.#isClosing && this.#open.size === 0 && this.#waiting.size === 0) this.#upkeep.onEmpty(this);
-  }
-}
-
-/** Requests that wait for a connection, first come first served. */
-class WaitingLine {
-  size = 0;
-  #first: Exchange | undefined;
-  #last: Exchange | undefined;
-
-  add(exchange: Exchange): void {
-    if (this.#last === undefined) this.#first = exchange;
-    else this.#last.next = exchange;
-    this.#last = exchange;
-    this.size++;
-  }
-
-  take(): Exchange | undefined {
-    const first = this.#first;
-    if (first === undefined) return undefined;
-    this.#first = first.next;
-    if (this.#first === undefined) this.#last = undefined;
-    first.next = undefined;
-    this.size--;
-    return first;
   }
 }
