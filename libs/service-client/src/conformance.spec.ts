@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import replyFrom from '@fastify/reply-from';
-
+// eslint-disable-next-line @nx/enforce-module-boundaries -- the host of the proxy under test; the workspace has it
 import Fastify, { type FastifyReply } from 'fastify';
 import type { IncomingHttpHeaders, RequestListener } from 'node:http';
 import { request as httpRequest } from 'node:http';
