@@ -110,7 +110,7 @@ test('the registry knows one instance, however many processes serve it', async (
   const registry = new FakeRegistry();
   const url = `http://127.0.0.1:${await registry.listen()}`;
   try {
-    const { child, port } = await started({ REGISTER: 'yes', DISCOVERY_URL: url });
+    const { child, port } = await started({ REGISTER: 'yes', DISCOVERY_URL: url, LEAVE_DELAY_MS: '3000' });
     await registry.heard('POST', '/register');
     expect(await pidsOf(port)).toHaveLength(2);
     child.kill('SIGTERM');
