@@ -53,8 +53,11 @@ export async function startPrimary({
     log,
     restart: () => workers.restart(),
     async leave() {
+      const wasKnown = membership.known;
       // The order of one process: out of the registry first; each worker then gives its callers the time to learn of it.
       await Promise.race([membership.withdraw(), sleep(graceMs, undefined, { ref: false })]);
+      // A worker knows its callers by their connections only: one that has none would close at once.
+      if (wasKnown) await sleep(delayMs);
       const clean = await workers.stop();
       await membership.close();
       return clean;
